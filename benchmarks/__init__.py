@@ -1,0 +1,1 @@
+"""Runnable benchmarks: one module per table or figure."""

@@ -1,0 +1,23 @@
+"""Every branch on a scikit-learn, skorch or torch version, and nothing else."""
+
+import inspect
+
+import torch
+from sklearn.utils.validation import _check_sample_weight
+
+# torch.OutOfMemoryError is new in 2.5; the CUDA name exists in all versions.
+OutOfMemoryError = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
+
+# Renamed in scikit-learn 1.8.
+_NON_NEGATIVE = next(
+    name
+    for name in ("ensure_non_negative", "only_non_negative")
+    if name in inspect.signature(_check_sample_weight).parameters
+)
+
+
+def check_sample_weight(sample_weight, X, dtype):
+    """Non-negative sample weights as a (n_samples,) array of ``dtype``."""
+    return _check_sample_weight(
+        sample_weight, X, dtype=dtype, **{_NON_NEGATIVE: True}
+    )

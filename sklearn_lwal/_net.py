@@ -1,0 +1,229 @@
+"""The private skorch net: one training engine for every classifier.
+
+It keeps skorch's interface (callbacks, history, optimizer parameters, Ctrl-C,
+pickling) and replaces its inner loop: batches are slices of tensors on the
+device, losses are summed there and read once an epoch, and nothing runs per
+batch unless a callback asks for it.
+"""
+
+import contextlib
+import copy
+import math
+import time
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
+
+from .heads import functional as F
+
+_BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class LabelNet(NeuralNetClassifier):
+    """A skorch classifier whose module brings its own loss.
+
+    Parameters
+    ----------
+    module : Network
+    precision : {"float32", "bfloat16"}
+        "bfloat16" runs the dense layers under autocast.
+    refine_labels : bool
+        Whether labels become the class means over the whole training set before
+        they are validated and when training ends.
+    kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
+    """
+
+    def __init__(
+        self, module, *args, precision="float32", refine_labels=False, **kwargs
+    ):
+        super().__init__(module, *args, **kwargs)
+        self.precision = precision
+        self.refine_labels = refine_labels
+
+    @property
+    def _default_callbacks(self):
+        # The engine writes the history itself, and the face shows progress.
+        return []
+
+    def check_data(self, X, y=None):
+        """The classifier that holds this net has checked its data."""
+
+    def fit_loop(self, X, y=None, epochs=None, *, valid=None, generator=None, **_):
+        """Train on :class:`LabelledRows`, with callbacks as in skorch.
+
+        Parameters
+        ----------
+        X : LabelledRows
+            The training data; ``y`` is not used.
+        epochs : int, optional
+            ``max_epochs`` by default.
+        valid : LabelledRows, optional
+            Measured after each epoch.
+        generator : torch.Generator
+            Draws the order of the samples.
+        """
+        watched = self._has_batch_callbacks()
+        data = {"dataset_train": X, "dataset_valid": valid}
+        for _ in range(self.max_epochs if epochs is None else epochs):
+            self.notify("on_epoch_begin", **data)
+            start = time.perf_counter()
+            self._train_epoch(X, generator, watched)
+            if valid is not None:
+                self._validate(valid, X, watched)
+            self.history.record("dur", time.perf_counter() - start)
+            self.notify("on_epoch_end", **data)
+        return self
+
+    def _train_epoch(self, train, generator, watched):
+        self._set_training(True)
+        total = _Totals(self.device)
+        for X, y, weight in train.shuffled(self.batch_size, generator):
+            step = self._watched_step if watched else self._step
+            total.add(*step(X, y, weight), y)
+        self._record("train", total)
+        if not math.isfinite(self.history[-1, "train_loss"]):
+            raise ValueError(
+                f"The training loss became {self.history[-1, 'train_loss']} in epoch "
+                f"{len(self.history)}. Lower lr (it is {self.lr!r}) or scale the "
+                "features, for example with StandardScaler."
+            )
+
+    def _step(self, X, y, weight, watched=False):
+        """One optimisation step; the loss and the scores before it."""
+        self.optimizer_.zero_grad()
+        with self._autocast():
+            loss, scores = self.module_.loss(X, y, weight)
+        loss.backward()
+        if watched:
+            named = list(self.get_all_learnable_params())
+            self.notify(
+                "on_grad_computed", named_parameters=named, batch=(X, y), training=True
+            )
+        self.optimizer_.step()
+        return loss.detach(), scores.detach()
+
+    def _watched_step(self, X, y, weight):
+        """A step that tells the callbacks about its batch, as skorch does."""
+        return self._watch(X, y, True, lambda: self._step(X, y, weight, watched=True))
+
+    def _watch(self, X, y, training, run):
+        self.notify("on_batch_begin", batch=(X, y), training=training)
+        loss, scores = run()
+        prefix = "train" if training else "valid"
+        self.history.record_batch(f"{prefix}_loss", loss.item())
+        self.history.record_batch(f"{prefix}_batch_size", len(y))
+        step = {"loss": loss, "y_pred": scores}
+        self.notify("on_batch_end", batch=(X, y), training=training, **step)
+        return loss, scores
+
+    @torch.no_grad()
+    def _validate(self, valid, train, watched):
+        """Measure the model that stopping now would give."""
+        total = _Totals(self.device)
+        with self._refined(train):
+            self._set_training(False)
+            for X, y, _ in valid.in_order():
+
+                def run(X=X, y=y):
+                    with self._autocast():
+                        scores = self.module_(X)
+                    return F.weighted_cross_entropy(scores, y), scores
+
+                loss, scores = self._watch(X, y, False, run) if watched else run()
+                total.add(loss, scores, y)
+        self._record("valid", total)
+
+    @contextlib.contextmanager
+    def _refined(self, train):
+        """The head with refined labels; afterwards training goes on as before."""
+        if not self.refine_labels:
+            yield
+            return
+        head = self.module_.head
+        before = [buffer.clone() for buffer in head.buffers()]
+        self.refine(train)
+        try:
+            yield
+        finally:
+            for buffer, kept in zip(head.buffers(), before, strict=True):
+                buffer.copy_(kept)
+
+    @torch.no_grad()
+    def refine(self, train):
+        """Labels from Eq. (1) over all of ``train``, in evaluation mode."""
+        head = self.module_.head
+        if head.refinable:
+            head.refine(*self._feature_means(train))
+
+    def _feature_means(self, train):
+        """Class means of the head's input and which classes have any weight."""
+        means = getattr(train, "feature_means", None)
+        if means is not None:
+            return means
+        self._set_training(False)
+        n_classes, sums, masses = len(self.classes), 0.0, 0.0
+        # One precision up, where the device has it: these are long sums.
+        wide = torch.float32 if "mps" in str(self.device) else torch.float64
+        for X, y, weight in train.in_order():
+            with self._autocast():
+                features = self.module_.hidden(X).float()
+            member = F.class_membership(y, n_classes, features.dtype, weight)
+            sums = sums + (member.T @ features).to(wide)
+            masses = masses + member.sum(0, dtype=wide)
+        divisor = torch.where(masses > 0, masses, 1.0)
+        means = sums / divisor[:, None], masses > 0
+        if not self.module_.trains_features:
+            train.feature_means = means
+        return means
+
+    def _record(self, prefix, total):
+        loss, accuracy = total.read()
+        for name, value, sign in (("loss", loss, -1), ("acc", accuracy, 1)):
+            key = f"{prefix}_{name}"
+            earlier = [row[key] for row in self.history[:-1] if key in row]
+            best = all(sign * value > sign * other for other in earlier)
+            self.history.record(key, value)
+            self.history.record(f"{key}_best", best)
+
+    def _autocast(self):
+        if self.precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def _has_batch_callbacks(self):
+        return any(
+            getattr(type(callback), event) is not getattr(Callback, event)
+            for _, callback in self.callbacks_
+            for event in _BATCH_EVENTS
+        )
+
+    def snapshot(self):
+        """All that training changes, for :meth:`restore`."""
+        parts = self.module_.state_dict(), self.optimizer_.state_dict(), self.history
+        return copy.deepcopy(parts)
+
+    def restore(self, snapshot):
+        """Undo the training since ``snapshot``."""
+        module, optimizer, self.history = snapshot
+        self.module_.load_state_dict(module)
+        self.optimizer_.load_state_dict(optimizer)
+
+
+class _Totals:
+    """Sums over an epoch, kept on the device and read once at its end."""
+
+    def __init__(self, device):
+        self.loss = torch.zeros((), device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.n = 0
+
+    def add(self, loss, scores, y):
+        self.loss.add_(loss, alpha=len(y))
+        self.correct.add_((scores.argmax(1) == y).sum())
+        self.n += len(y)
+
+    def read(self):
+        """The mean loss and the accuracy, as floats."""
+        return self.loss.item() / self.n, self.correct.item() / self.n

@@ -1,0 +1,99 @@
+"""The torch module that is trained: hidden layers, then a head."""
+
+import contextlib
+import threading
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+_SEEDING = threading.Lock()
+
+
+@contextlib.contextmanager
+def seeded_construction(seed):
+    """Initial weights drawn from ``seed``; the global torch state stays as it was.
+
+    torch modules draw their weights from the global generator and take no other,
+    hence the lock: threads that fit at the same time wait for each other here.
+    """
+    generator = torch.default_generator
+    with _SEEDING:
+        before = generator.get_state()
+        generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            generator.set_state(before)
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from its own generator instead of the global one."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+        self.generator = None
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * keep.div_(1 - self.p)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that uses the running statistics for a single row."""
+
+    def forward(self, x):
+        if self.training and len(x) > 1:
+            return super().forward(x)
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+
+
+def hidden_layers(in_features, sizes, dropout):
+    """Linear-ReLU-BatchNorm-Dropout for each size; empty without sizes."""
+    layers = []
+    for size in sizes:
+        layers += [
+            nn.Linear(in_features, size),
+            nn.ReLU(),
+            BatchNorm(size),
+            Dropout(dropout),
+        ]
+        in_features = size
+    return nn.Sequential(*layers)
+
+
+class Network(nn.Module):
+    """Hidden layers and a :class:`~sklearn_lwal.heads._head.Head`."""
+
+    def __init__(self, hidden, head):
+        super().__init__()
+        self.hidden = hidden
+        self.head = head
+
+    @property
+    def trains_features(self):
+        """Whether the head's input changes in training."""
+        return len(self.hidden) > 0
+
+    def forward(self, X, output="scores"):
+        """Class scores (n, n_classes) or, with ``output="latent"``, z."""
+        z = self.head(self.hidden(X))
+        return z if output == "latent" else self.head.scores(z)
+
+    def loss(self, X, y, sample_weight=None):
+        """A training step's loss and the class scores of the batch."""
+        return self.head.loss(self.hidden(X), y, sample_weight)
+
+    def use_generator(self, generator):
+        """Let the dropout layers draw from ``generator`` (None: the global one)."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.generator = generator

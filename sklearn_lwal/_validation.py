@@ -1,0 +1,178 @@
+"""What the classifiers accept: parameters, features, labels and weights."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_feature_names,
+    check_consistent_length,
+    validate_data,
+)
+
+from ._compat import check_sample_weight
+
+OPTIMIZERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+SHARED_CONSTRAINTS = {
+    "backbone": "no_validation",
+    "freeze_backbone": ["boolean"],
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "l2": [Interval(Real, 0, None, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "class_weight": [dict, StrOptions({"balanced"}), None],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "device": [str, torch.device],
+    "precision": [StrOptions({"float32", "bfloat16"})],
+    "callbacks": [list, None],
+    "net_params": [dict, None],
+}
+
+
+def check_hidden_layer_sizes(sizes):
+    """The widths of the hidden layers as a tuple of ints."""
+    sizes = np.atleast_1d(np.asarray(sizes))
+    if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+        raise ValueError(
+            "The 'hidden_layer_sizes' parameter must hold ints of at least 1. Got "
+            f"{sizes.tolist()} instead."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def resolve_device(device):
+    """A usable torch.device; "auto" is CUDA, else MPS, else the CPU."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    takes = "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"The 'device' parameter must be {takes}, and the device must be there. "
+            f"Got {device!r} instead: {reason}"
+        ) from error
+    return resolved
+
+
+def check_X(estimator, X, *, reset, dtype):
+    """Features as a 2-D array, CSR matrix or tensor without NaN or infinity.
+
+    ``dtype`` is np.float32 for training, "numeric" to leave the values as they
+    are. Sets or checks ``n_features_in_`` and ``feature_names_in_``.
+    """
+    if not isinstance(X, torch.Tensor) or X.device.type == "cpu":
+        if isinstance(X, torch.Tensor):
+            X = X.detach()
+            X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+        order = "C" if dtype is np.float32 else None
+        return validate_data(
+            estimator, X, reset=reset, accept_sparse="csr", dtype=dtype, order=order
+        )
+    return _check_device_tensor(estimator, X.detach(), reset)
+
+
+def _check_device_tensor(estimator, X, reset):
+    """As scikit-learn checks an array, without bringing X to the host."""
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {X.ndim}D tensor instead.")
+    if 0 in X.shape:
+        what = "sample" if X.shape[0] == 0 else "feature"
+        raise ValueError(
+            f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum of "
+            f"1 is required by {name}."
+        )
+    X = X.float()
+    if not torch.isfinite(X).all():
+        raise ValueError(f"Input X contains NaN or infinity. {name} takes neither.")
+    _check_feature_names(estimator, X, reset=reset)
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    elif X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {name} is expecting "
+            f"{estimator.n_features_in_} features as input"
+        )
+    return X
+
+
+def check_y(estimator, y):
+    """Class labels as a 1-D array."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
+    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("Input y contains NaN or infinity.")
+    check_classification_targets(y)
+    return y
+
+
+def encode(y, classes, name="y"):
+    """Indices of the labels in the sorted ``classes``, int64."""
+    known = np.isin(y, classes)
+    if not known.all():
+        unknown = np.unique(np.asarray(y)[~known])
+        raise ValueError(
+            f"{name} has labels that are not among the classes {classes.tolist()}: "
+            f"{unknown.tolist()}"
+        )
+    return np.searchsorted(classes, y).astype(np.int64, copy=False)
+
+
+def check_weights(sample_weight, class_weight, X, y):
+    """Sample times class weights, (n,) float32, or None where all are equal."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = check_sample_weight(sample_weight, X, np.float32)
+    if class_weight is not None:
+        weight = weight * compute_sample_weight(class_weight, y).astype(np.float32)
+    return weight
+
+
+def check_rows(X, y, sample_weight=None):
+    """One label and one weight a row."""
+    check_consistent_length(X, y, sample_weight)
+
+
+def check_two_classes(estimator, y, sample_weight=None):
+    """At least two classes among the samples that have any weight."""
+    present = np.unique(y if sample_weight is None else y[sample_weight > 0])
+    if len(present) < 2:
+        which = "" if sample_weight is None else " with positive sample weight"
+        raise ValueError(
+            f"{type(estimator).__name__} needs samples of at least 2 classes{which}; "
+            f"the number of classes in y is {len(present)}: {present.tolist()}"
+        )
+
+
+def is_float32(X):
+    """Whether outputs for X should be float32 (else float64)."""
+    return str(getattr(X, "dtype", "")).endswith("float32")

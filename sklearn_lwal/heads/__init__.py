@@ -1,0 +1,1 @@
+"""Torch modules with the mathematics of each label representation."""

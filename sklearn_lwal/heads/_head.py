@@ -1,0 +1,63 @@
+"""The seam between the training engine and a label representation."""
+
+import torch
+from torch import nn
+
+
+class Head(nn.Module):
+    """Features to latent to class scores, and the loss that trains them.
+
+    A label learning method is a subclass that defines :meth:`scores`,
+    :meth:`latent_loss` and :attr:`labels`; nothing else in the library knows
+    which method it trains.
+
+    Parameters
+    ----------
+    in_features, output_dim : int
+        Dimensions of the features and of the latent.
+    l2 : float, default=0.0
+        Adds ``l2 * (||W||^2 + ||b||^2)`` of the dense layer to the loss.
+    """
+
+    #: Whether :meth:`refine` wants the class means of the whole training set.
+    refinable = False
+
+    def __init__(self, in_features, output_dim, l2=0.0):
+        super().__init__()
+        self.linear = nn.Linear(in_features, output_dim)
+        self.l2 = l2
+
+    def forward(self, features):
+        """The latent z, (n, output_dim), at least float32."""
+        z = self.linear(features)
+        return z if z.dtype in (torch.float32, torch.float64) else z.float()
+
+    def scores(self, z):
+        """Class scores, (n, n_classes); their softmax is the probabilities."""
+        raise NotImplementedError
+
+    def latent_loss(self, z, y, sample_weight=None):
+        """Training loss at the latents and the class scores it was taken from."""
+        raise NotImplementedError
+
+    @property
+    def labels(self):
+        """The label representations, (n_classes, output_dim)."""
+        raise NotImplementedError
+
+    def refine(self, feature_means, present):
+        """Take the class means of the features of the whole training set.
+
+        Parameters
+        ----------
+        feature_means : tensor of shape (n_classes, in_features)
+        present : bool tensor of shape (n_classes,)
+            False for a class without samples, whose mean is meaningless.
+        """
+
+    def loss(self, features, y, sample_weight=None):
+        """One training step's loss and the class scores of the batch."""
+        loss, scores = self.latent_loss(self(features), y, sample_weight)
+        if self.l2:
+            loss = loss + self.l2 * sum(p.square().sum() for p in self.linear.parameters())
+        return loss, scores

@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import scale
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """Standardised float32 features and integer labels."""
+    X, y = load_iris(return_X_y=True)
+    return scale(X).astype(np.float32), y

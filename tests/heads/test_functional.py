@@ -1,0 +1,97 @@
+"""The pure functions against slow and plain formulas."""
+
+import numpy as np
+import pytest
+import torch
+from reference_loss import repel
+
+from sklearn_lwal.heads import functional as F
+
+
+def test_class_means():
+    z, y = torch.randn(20, 3, dtype=torch.float64), torch.arange(20) % 4
+    weight = torch.rand(20, dtype=torch.float64)
+    weight[y == 2] = 0
+    means, weights = F.class_means(z, F.class_membership(y, 5, z.dtype, weight))
+    for c in (0, 1, 3):
+        expected = np.average(z[y == c], axis=0, weights=weight[y == c])
+        np.testing.assert_allclose(means[c], expected)
+        np.testing.assert_allclose(weights[c], weight[y == c].sum())
+    assert weights[[2, 4]].tolist() == [0, 0]
+    assert means[[2, 4]].abs().max() == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 1000.0])
+def test_distances_keep_their_digits_far_from_the_origin(offset):
+    # The naive expansion in float32 is off by 0.5 here at an offset of 1000.
+    z = torch.randn(50, 16) * 0.01 + offset
+    labels = torch.randn(10, 16) * 0.01 + offset
+    exact = np.linalg.norm(z.double()[:, None] - labels.double()[None], axis=2)
+    np.testing.assert_allclose(F.pairwise_distance(z, labels), exact, atol=1e-4)
+
+
+def test_distance_has_a_floor_and_no_gradient_there():
+    z = torch.randn(3, 4, requires_grad=True)
+    distance = F.pairwise_distance(z, z.detach()).diagonal()
+    distance.sum().backward()
+    assert z.grad.abs().max() < 1e3
+    same = torch.ones(1, 4, requires_grad=True)
+    F.pairwise_distance(same, torch.ones(2, 4)).sum().backward()
+    assert same.grad.abs().max() == 0
+    assert F.pairwise_distance(same, torch.ones(2, 4)).max().item() == pytest.approx(1e-6)
+
+
+def test_repel_loss_equals_the_sum_over_pairs():
+    z, y = torch.randn(30, 5, dtype=torch.float64), torch.randint(4, (30,))
+    weight = torch.rand(30, dtype=torch.float64)
+    z[3] = 0
+    for w in (torch.ones_like(weight), weight):
+        member = F.class_membership(y, 4, z.dtype, w)
+        expected = repel(z.numpy(), y.numpy(), w.numpy())
+        np.testing.assert_allclose(F.repel_loss(z, member), expected, atol=1e-12)
+
+
+def test_a_zero_row_has_no_direction_and_no_gradient():
+    z = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    unit = F.unit_rows(z)
+    unit.sum().backward()
+    np.testing.assert_allclose(unit.detach(), [[0, 0], [0.6, 0.8]], rtol=1e-6)
+    assert z.grad[0].abs().max() == 0
+
+
+def test_update_steps():
+    steps = torch.arange(10)
+    now = F.is_update_step(steps, update_every=3, warmup_steps=2)
+    assert steps[now].tolist() == [2, 5, 8]
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_weighted_cross_entropy_equals_repeated_rows(label_smoothing):
+    scores, y = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    times = torch.tensor([1, 2, 0, 3, 1, 1])
+    repeated = F.weighted_cross_entropy(
+        scores.repeat_interleave(times, 0),
+        y.repeat_interleave(times),
+        label_smoothing=label_smoothing,
+    )
+    weighted = F.weighted_cross_entropy(scores, y, times, label_smoothing)
+    torch.testing.assert_close(weighted, repeated)
+
+
+def test_functions_batch_with_vmap():
+    # One program for many candidates: a leading dimension over everything.
+    z, y = torch.randn(4, 20, 3), torch.randint(3, (20,))
+    member = F.class_membership(y, 3, z.dtype)
+    labels = torch.eye(3).expand(4, 3, 3)
+
+    def step(z, labels, update_every):
+        new = F.updated_labels(labels, z, member)
+        new = torch.where(F.is_update_step(5, update_every, 0), new, labels)
+        return F.pairwise_distance(z, new) + F.repel_loss(z, member)
+
+    update_every = torch.tensor([1, 2, 5, 7])
+    batched = torch.func.vmap(step)(z, labels, update_every)
+    for i in range(4):
+        torch.testing.assert_close(
+            batched[i], step(z[i], labels[i], update_every[i]), atol=1e-5, rtol=1e-5
+        )

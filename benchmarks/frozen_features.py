@@ -16,6 +16,9 @@ from tqdm import tqdm
 
 DATASETS = ("fashion_mnist", "cifar100")
 IMAGE_SIZE = 64
+# Mean and standard deviation of the red, green and blue values of ImageNet.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def load_images(dataset, data_root):
@@ -37,11 +40,12 @@ def load_backbone():
 
 
 def to_network_input(images):
-    """(n, h, w[, 3]) uint8 images as (n, 3, 64, 64) floats in [-1, 1]."""
+    """(n, h, w[, 3]) uint8 images as (n, 3, 64, 64) normalised floats."""
     x = torch.as_tensor(images, dtype=torch.float32)
     x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x[:, None].expand(-1, 3, -1, -1)
     x = F.interpolate(x, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear")
-    return (x - 127.0) / 128.0
+    mean, std = (torch.tensor(c)[:, None, None] for c in (IMAGENET_MEAN, IMAGENET_STD))
+    return (x / 255 - mean) / std
 
 
 @torch.inference_mode()

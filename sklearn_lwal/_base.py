@@ -88,8 +88,10 @@ class LabelLearningClassifier(
             else:
                 self._rng = _random_state(self.random_state)
                 self.classes_ = unique_labels(y)
+                self._class_mass = np.zeros(len(self.classes_))
                 self._build_net(X.shape[1], self._batch_size(len(y)))
             y = check.encode(y, self.classes_)
+            self._count_classes(y, weight)
             train, valid = self._split(X, y, weight, eval_set)
             self._train(train, valid, self._n_epochs(len(train)))
         return self
@@ -129,8 +131,10 @@ class LabelLearningClassifier(
             else:
                 self._rng = _random_state(self.random_state)
                 self.classes_ = self._first_classes(classes)
+                self._class_mass = np.zeros(len(self.classes_))
                 self._build_net(X.shape[1], self._batch_size(len(y)))
             y = check.encode(y, self.classes_)
+            self._count_classes(y, weight)
             train = LabelledRows(X, y, weight, device=self.net_.device)
             self._train(train, None, 1)
         return self
@@ -239,7 +243,8 @@ class LabelLearningClassifier(
         with seeded_construction(_draw_seed(self._rng)):
             hidden = hidden_layers(n_features, sizes, self.dropout)
             width = sizes[-1] if sizes else n_features
-            module = Network(hidden, self._make_head(width, len(self.classes_)))
+            head = self._make_head(width, len(self.classes_))
+            module = Network(hidden, head, self.precision)
         device = check.resolve_device(self.device)
         optimizer = check.OPTIMIZERS.get(self.optimizer, self.optimizer)
         options = {
@@ -249,22 +254,31 @@ class LabelLearningClassifier(
             "lr": self.lr,
             "batch_size": batch_size,
             "device": str(device),
-            "precision": self.precision,
             "refine_labels": getattr(self, "refine_labels", False),
             "classes": np.arange(len(self.classes_)),
             "train_split": None,
-            "callbacks": self._callbacks(),
             "verbose": 0,
         }
-        if device.type in ("cpu", "cuda") and self.optimizer in ("adam", "adamw", "sgd"):
+        if device.type in ("cpu", "cuda") and self.optimizer in (
+            "adam",
+            "adamw",
+            "sgd",
+        ):
             options["optimizer__fused"] = True
         self.net_ = LabelNet(module, **options | (self.net_params or {})).initialize()
 
-    def _callbacks(self):
+    def _count_classes(self, y, weight):
+        """Class weights set the share of each class in the decision, too."""
+        if self.class_weight is not None:
+            self._class_mass += np.bincount(y, weight, len(self.classes_))
+            shares = torch.tensor(self._class_mass, device=self.net_.device)
+            self.net_.module_.head.set_class_shares(shares)
+
+    def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
         if self.verbose:
             callbacks.insert(0, ("progress", EpochProgress()))
-        if self.early_stopping:
+        if self.early_stopping and validated:
             # Last, because it ends the epoch for all that come after it.
             stopping = EarlyStopping(
                 monitor="valid_acc",
@@ -307,6 +321,8 @@ class LabelLearningClassifier(
         net = self.net_
         net.max_epochs = n_epochs
         net.set_params(lr=self.lr)
+        net.callbacks = self._callbacks(valid is not None)
+        net.initialize_callbacks()
         seed = _draw_seed(self._rng)
         shuffling = torch.Generator().manual_seed(seed)
         net.module_.use_generator(torch.Generator(net.device).manual_seed(seed))

@@ -18,6 +18,4 @@ _NON_NEGATIVE = next(
 
 def check_sample_weight(sample_weight, X, dtype):
     """Non-negative sample weights as a (n_samples,) array of ``dtype``."""
-    return _check_sample_weight(
-        sample_weight, X, dtype=dtype, **{_NON_NEGATIVE: True}
-    )
+    return _check_sample_weight(sample_weight, X, dtype=dtype, **{_NON_NEGATIVE: True})

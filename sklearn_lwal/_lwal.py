@@ -71,7 +71,10 @@ class LwALClassifier(LabelLearningClassifier):
     tol : float, default=1e-4
         The least improvement of the validation accuracy that counts.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights.
+        Weights of the classes, multiplied into the sample weights. Where they are
+        given, the logarithm of a class's share of the total weight is added to its
+        score, since distances alone do not know it; "balanced" makes the shares
+        equal, so that the nearest label decides, as it does without class weights.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the fitted model.
     random_state : int, RandomState instance or None, default=None

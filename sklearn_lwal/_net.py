@@ -26,8 +26,6 @@ class LabelNet(NeuralNetClassifier):
     Parameters
     ----------
     module : Network
-    precision : {"float32", "bfloat16"}
-        "bfloat16" runs the dense layers under autocast.
     refine_labels : bool
         Whether labels become the class means over the whole training set before
         they are validated and when training ends.
@@ -35,11 +33,8 @@ class LabelNet(NeuralNetClassifier):
         As for :class:`skorch.NeuralNetClassifier`.
     """
 
-    def __init__(
-        self, module, *args, precision="float32", refine_labels=False, **kwargs
-    ):
+    def __init__(self, module, *args, refine_labels=False, **kwargs):
         super().__init__(module, *args, **kwargs)
-        self.precision = precision
         self.refine_labels = refine_labels
 
     @property
@@ -93,8 +88,7 @@ class LabelNet(NeuralNetClassifier):
     def _step(self, X, y, weight, watched=False):
         """One optimisation step; the loss and the scores before it."""
         self.optimizer_.zero_grad()
-        with self._autocast():
-            loss, scores = self.module_.loss(X, y, weight)
+        loss, scores = self.module_.loss(X, y, weight)
         loss.backward()
         if watched:
             named = list(self.get_all_learnable_params())
@@ -127,9 +121,8 @@ class LabelNet(NeuralNetClassifier):
             for X, y, _ in valid.in_order():
 
                 def run(X=X, y=y):
-                    with self._autocast():
-                        scores = self.module_(X)
-                    return F.weighted_cross_entropy(scores, y), scores
+                    scores = self.module_(X)
+                    return F.cross_entropy(scores, y), scores
 
                 loss, scores = self._watch(X, y, False, run) if watched else run()
                 total.add(loss, scores, y)
@@ -163,17 +156,16 @@ class LabelNet(NeuralNetClassifier):
         if means is not None:
             return means
         self._set_training(False)
-        n_classes, sums, masses = len(self.classes), 0.0, 0.0
+        identity = torch.eye(len(self.classes), device=self.device)
+        sums, masses = 0.0, 0.0
         # One precision up, where the device has it: these are long sums.
         wide = torch.float32 if "mps" in str(self.device) else torch.float64
         for X, y, weight in train.in_order():
-            with self._autocast():
-                features = self.module_.hidden(X).float()
-            member = F.class_membership(y, n_classes, features.dtype, weight)
-            sums = sums + (member.T @ features).to(wide)
-            masses = masses + member.sum(0, dtype=wide)
-        divisor = torch.where(masses > 0, masses, 1.0)
-        means = sums / divisor[:, None], masses > 0
+            features = self.module_.hidden(X)
+            member = F.class_membership(y, identity, weight)
+            sums = sums + (member @ features).to(wide)
+            masses = masses + member.sum(1, dtype=wide)
+        means = sums / F.safe_divisor(masses)[:, None], masses > 0
         if not self.module_.trains_features:
             train.feature_means = means
         return means
@@ -186,11 +178,6 @@ class LabelNet(NeuralNetClassifier):
             best = all(sign * value > sign * other for other in earlier)
             self.history.record(key, value)
             self.history.record(f"{key}_best", best)
-
-    def _autocast(self):
-        if self.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
 
     def _has_batch_callbacks(self):
         return any(

@@ -71,26 +71,38 @@ def hidden_layers(in_features, sizes, dropout):
 
 
 class Network(nn.Module):
-    """Hidden layers and a :class:`~sklearn_lwal.heads._head.Head`."""
+    """Hidden layers and a :class:`~sklearn_lwal.heads._head.Head`.
 
-    def __init__(self, hidden, head):
+    With ``precision="bfloat16"`` the dense layers train under autocast; the scores
+    and the loss are computed outside of it.
+    """
+
+    def __init__(self, hidden, head, precision="float32"):
         super().__init__()
         self.hidden = hidden
         self.head = head
+        self.precision = precision
 
     @property
     def trains_features(self):
         """Whether the head's input changes in training."""
         return len(self.hidden) > 0
 
+    def latent(self, X):
+        """The latent z, (n, output_dim)."""
+        if self.precision == "float32" or X.dtype == torch.float64:
+            return self.head(self.hidden(X))
+        with torch.autocast(X.device.type, dtype=torch.bfloat16):
+            return self.head(self.hidden(X))
+
     def forward(self, X, output="scores"):
         """Class scores (n, n_classes) or, with ``output="latent"``, z."""
-        z = self.head(self.hidden(X))
+        z = self.latent(X)
         return z if output == "latent" else self.head.scores(z)
 
     def loss(self, X, y, sample_weight=None):
         """A training step's loss and the class scores of the batch."""
-        return self.head.loss(self.hidden(X), y, sample_weight)
+        return self.head.loss(self.latent(X), y, sample_weight)
 
     def use_generator(self, generator):
         """Let the dropout layers draw from ``generator`` (None: the global one)."""

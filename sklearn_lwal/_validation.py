@@ -168,8 +168,8 @@ def check_two_classes(estimator, y, sample_weight=None):
     if len(present) < 2:
         which = "" if sample_weight is None else " with positive sample weight"
         raise ValueError(
-            f"{type(estimator).__name__} needs samples of at least 2 classes{which}; "
-            f"the number of classes in y is {len(present)}: {present.tolist()}"
+            f"{type(estimator).__name__} needs samples of at least 2 classes{which}. "
+            f"Got {len(present)} class: {present.tolist()}."
         )
 
 

@@ -55,9 +55,21 @@ class Head(nn.Module):
             False for a class without samples, whose mean is meaningless.
         """
 
-    def loss(self, features, y, sample_weight=None):
+    def set_class_shares(self, shares):
+        """Take the classes' shares of the weight, where class weights are given.
+
+        Parameters
+        ----------
+        shares : tensor of shape (n_classes,)
+        """
+
+    def loss(self, z, y, sample_weight=None):
         """One training step's loss and the class scores of the batch."""
-        loss, scores = self.latent_loss(self(features), y, sample_weight)
+        loss, scores = self.latent_loss(z, y, sample_weight)
         if self.l2:
-            loss = loss + self.l2 * sum(p.square().sum() for p in self.linear.parameters())
+            loss = loss + self.l2 * self.squared_norm()
         return loss, scores
+
+    def squared_norm(self):
+        """``||W||^2 + ||b||^2`` of the dense layer."""
+        return sum(p.square().sum() for p in self.linear.parameters())

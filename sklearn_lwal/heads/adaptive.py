@@ -13,6 +13,9 @@ from torch import nn
 from . import functional as F
 from ._head import Head
 
+# A class never seen gets this share of the total weight instead of none.
+LEAST_SHARE = 1e-12
+
 
 class AdaptiveLabels(nn.Module):
     """Class labels that follow the class means of the latents, as a torch loss.
@@ -44,6 +47,8 @@ class AdaptiveLabels(nn.Module):
         Buffer with the current labels; starts as ``eye(n_classes, output_dim)``.
     step : int64 tensor
         Buffer with the number of training steps counted so far.
+    log_prior : tensor of shape (n_classes,) or None
+        Buffer added to the scores; see :meth:`set_class_shares`.
 
     Examples
     --------
@@ -76,6 +81,8 @@ class AdaptiveLabels(nn.Module):
         self.temperature = temperature
         self.register_buffer("labels", torch.eye(n_classes, output_dim))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("log_prior", None)
+        self.register_buffer("identity", torch.eye(n_classes), persistent=False)
 
     def forward(self, z, y, sample_weight=None):
         """The training loss of a batch, a scalar tensor.
@@ -93,38 +100,50 @@ class AdaptiveLabels(nn.Module):
     def loss_and_scores(self, z, y, sample_weight=None):
         """The loss and the class scores it was taken from, (n, n_classes)."""
         z = _at_least_float32(z)
-        labels = self.labels.to(z.dtype)
-        repel = 0.0
+        base, share = self.labels.to(z.dtype), None
+        weight = None if sample_weight is None else sample_weight.to(z.dtype)
+        member = F.class_membership(y, self.identity.to(z.dtype), weight)
         if self.training:
-            member = F.class_membership(y, len(labels), z.dtype, sample_weight)
-            labels, repel = self._updated(labels, z, member)
-        scores = self._scores(z, labels)
-        return F.weighted_cross_entropy(scores, y, sample_weight) + repel, scores
+            update = self._is_update_step()
+            base, share = F.label_update(base, member, self.label_momentum, update)
+        loss, scores, labels = F.distance_cross_entropy(
+            z, base, member, share, weight, self.temperature, self.log_prior
+        )
+        if self.training:
+            if self.repel_weight:
+                repel = F.repel_loss(z, member, weight)
+                loss = loss + (update * self.repel_weight) * repel
+            self.labels.copy_(labels)
+            self.step.add_(1)
+        return loss, scores
 
     def scores(self, z):
         """``-temperature * distance`` to each label, (n, n_classes)."""
         z = _at_least_float32(z)
-        return self._scores(z, self.labels.to(z.dtype))
+        distance = F.pairwise_distance(z, self.labels.to(z.dtype))
+        return F.distance_scores(distance.T, self.temperature, self.log_prior).T
 
     @torch.no_grad()
     def set_labels(self, labels):
         """Replace the labels; ``labels`` is (n_classes, output_dim)."""
         self.labels.copy_(labels)
 
-    def _updated(self, labels, z, member):
-        """The step's labels and repel loss; keeps the labels, counts the step."""
-        new = F.updated_labels(labels, z, member, self.label_momentum)
-        repel = self.repel_weight * F.repel_loss(z, member) if self.repel_weight else 0.0
-        if self.update_every != 1 or self.warmup_steps:
-            now = F.is_update_step(self.step, self.update_every, self.warmup_steps)
-            new = torch.where(now, new, labels)
-            repel = now * repel
-        self.set_labels(new.detach())
-        self.step += 1
-        return new, repel
+    @torch.no_grad()
+    def set_class_shares(self, shares):
+        """Add the logarithm of each class's share of the total weight to its score.
 
-    def _scores(self, z, labels):
-        return -self.temperature * F.pairwise_distance(z, labels)
+        A distance knows nothing of how often a class occurs, so class weights that
+        are to tip the decision need a term of their own; it is known in closed
+        form and not trained. Equal shares change nothing, and neither does a model
+        without shares: the nearest label decides.
+        """
+        shares = shares / shares.sum()
+        self.log_prior = shares.clamp_min(LEAST_SHARE).log().to(self.labels)
+
+    def _is_update_step(self):
+        if self.update_every == 1 and not self.warmup_steps:
+            return True
+        return F.is_update_step(self.step, self.update_every, self.warmup_steps)
 
     def extra_repr(self):
         n_classes, output_dim = self.labels.shape
@@ -149,6 +168,9 @@ class AdaptiveHead(Head):
     @property
     def labels(self):
         return self.adaptive.labels
+
+    def set_class_shares(self, shares):
+        self.adaptive.set_class_shares(shares)
 
     @torch.no_grad()
     def refine(self, feature_means, present):

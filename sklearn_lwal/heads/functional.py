@@ -1,82 +1,57 @@
 """Pure functions behind the label representations: tensors in, tensors out.
 
-Shapes: ``z`` (n, output_dim) latents, ``labels`` (n_classes, output_dim),
-``y`` (n,) class indices, ``sample_weight`` (n,) or None. Every function works
-with masks instead of branches on tensor values and reads nothing back from the
-device, so a step can be batched with ``torch.func`` or captured in a graph.
+Shapes: ``z`` (n, output_dim) latents, ``labels`` (n_classes, output_dim), ``y``
+(n,) class indices, ``member`` (n_classes, n) weights of the samples in their
+classes. Every function works with masks instead of branches on tensor values and
+reads nothing back from the device, so a step can be captured in a graph.
+
+The two losses have their gradients written down: autograd would reach the same
+gradients in two to three times the number of kernels, and on features the number
+of kernels is what a training step costs. The ``plain_`` functions are the same
+formulas for autograd and ``torch.func`` (``vmap`` over many candidates).
+
+Classes come first in the large intermediate tensors: a softmax over a short last
+dimension takes about ten times as long on a CPU.
 """
 
 import torch
-import torch.nn.functional as F
+from torch.autograd.function import once_differentiable
 
 # Below this squared norm or squared distance a vector counts as zero: the
 # gradients of the square root and of the normalisation are 0 there.
 TINY_SQUARE = 1e-12
+# The square root of that, and a little more to be safe from rounding.
+TINY = 1.0001e-6
 
 
-def class_membership(y, n_classes, dtype, sample_weight=None):
-    """One-hot rows of ``y``, (n, n_classes), scaled by the sample weights."""
-    classes = torch.arange(n_classes, device=y.device)
-    member = (y[:, None] == classes).to(dtype)
-    if sample_weight is not None:
-        member = member * sample_weight.to(dtype)[:, None]
-    return member
+def class_membership(y, identity, weight=None):
+    """One-hot columns of ``y``, (n_classes, n), scaled by the sample weights.
+
+    ``identity`` is ``eye(n_classes)`` in the dtype of the result; made once, it
+    saves a comparison and a conversion in each step.
+    """
+    member = identity.index_select(1, y)
+    return member if weight is None else member * weight
+
+
+def safe_divisor(mass):
+    """``mass``, but never 0: what has no mass has sums of 0, and 0 / tiny is 0."""
+    return mass.clamp_min(torch.finfo(mass.dtype).tiny)
 
 
 def class_means(z, member):
     """Weighted mean of ``z`` in each class and the weight of each class.
 
-    Parameters
-    ----------
-    z : tensor of shape (n, output_dim)
-    member : tensor of shape (n, n_classes)
-        From :func:`class_membership`.
-
     Returns
     -------
     means : tensor of shape (n_classes, output_dim)
         Zero where a class has no weight.
-    weights : tensor of shape (n_classes,)
+    mass : tensor of shape (n_classes,)
     """
-    weights = member.sum(0)
-    divisor = torch.where(weights > 0, weights, 1.0)
+    mass = member.sum(1)
     # A product instead of a scatter: the same sums in the same order every time,
     # also on a GPU.
-    return (member.T @ z) / divisor[:, None], weights
-
-
-def pairwise_distance(z, labels):
-    """Euclidean distances ``sqrt(max(||z_i - l_c||^2, 1e-12))``, (n, n_classes).
-
-    Both are centred on the mean label before the square is expanded: distances
-    do not change, and far from the origin far fewer digits cancel.
-    """
-    centre = labels.detach().mean(0)
-    z, labels = z - centre, labels - centre
-    squares = (z * z).sum(1, keepdim=True) + (labels * labels).sum(1)
-    squares = torch.addmm(squares, z, labels.T, alpha=-2)
-    return squares.clamp_min(TINY_SQUARE).sqrt()
-
-
-def unit_rows(z):
-    """Rows of ``z`` scaled to length 1; a zero row stays zero, with gradient 0."""
-    squares = (z * z).sum(1, keepdim=True)
-    tiny = squares <= TINY_SQUARE
-    return z * torch.where(tiny, 0.0, torch.where(tiny, 1.0, squares).rsqrt())
-
-
-def repel_loss(z, member):
-    """Mean over all ordered pairs of [different class] * cosine similarity.
-
-    The paper's Eq. (3), averaged over the n^2 pairs (weighted: over the products
-    of the weights). With u the unit rows it equals
-    ``(||sum_i u_i||^2 - sum_c ||sum_{i in c} u_i||^2) / n^2``, which needs no
-    (n, n) matrix.
-    """
-    sums = member.T @ unit_rows(z)
-    total, mass = sums.sum(0), member.sum()
-    different = (total * total).sum() - (sums * sums).sum()
-    return different / torch.where(mass > 0, mass * mass, 1.0)
+    return (member @ z) / safe_divisor(mass)[:, None], mass
 
 
 def is_update_step(step, update_every, warmup_steps):
@@ -85,24 +60,211 @@ def is_update_step(step, update_every, warmup_steps):
     return (since >= 0) & (since % update_every == 0)
 
 
-def updated_labels(labels, z, member, momentum=0.0):
-    """Labels moved to the class means of the batch (Eq. (1)), with gradient.
+def label_update(labels, member, momentum=0.0, update=True):
+    """An update of the labels (Eq. (1)) as an affine map of the batch's latents.
 
-    A class without weight in the batch keeps its label.
+    Parameters
+    ----------
+    labels : tensor of shape (n_classes, output_dim)
+    momentum : float
+        Share of the old label that is kept.
+    update : bool or bool tensor
+        False keeps all labels.
+
+    Returns
+    -------
+    base : tensor of shape (n_classes, output_dim)
+    share : tensor of shape (n_classes, n)
+        The new labels are ``base + share @ z``: the weighted class means, and the
+        old label of a class without weight in the batch.
     """
-    means, weights = class_means(z, member)
-    if momentum:
-        means = momentum * labels + (1 - momentum) * means
-    return torch.where((weights > 0)[:, None], means, labels)
+    mass = member.sum(1)
+    share = member / safe_divisor(mass)[:, None]
+    stays = (mass == 0)[:, None]
+    if update is True and momentum == 0:
+        return stays * labels, share
+    stays = (stays | ~torch.as_tensor(update)).to(labels.dtype)
+    kept = momentum + (1 - momentum) * stays
+    return kept * labels, (1 - kept) * share
 
 
-def weighted_cross_entropy(scores, y, sample_weight=None, label_smoothing=0.0):
-    """Mean cross-entropy of ``softmax(scores)``, weighted by the sample weights."""
-    if sample_weight is None:
-        return F.cross_entropy(scores, y, label_smoothing=label_smoothing)
-    losses = F.cross_entropy(
-        scores, y, reduction="none", label_smoothing=label_smoothing
+def pairwise_distance(z, labels):
+    """Euclidean distances ``sqrt(max(||z_i - l_c||^2, 1e-12))``, (n, n_classes)."""
+    return _centred_distance(z, labels)[0].T
+
+
+def _centred_distance(z, labels):
+    """Distances (n_classes, n), and both arguments moved by the mean label.
+
+    Distances do not change by the move, and far from the origin far fewer digits
+    cancel when the square is expanded.
+    """
+    centre = labels.mean(0)
+    z, labels = z - centre, labels - centre
+    squares = (labels * labels).sum(1)[:, None] + (z * z).sum(1)
+    squares = torch.addmm(squares, labels, z.T, alpha=-2)
+    return squares.clamp_min(TINY_SQUARE).sqrt(), z, labels
+
+
+def distance_scores(distance, temperature=1.0, offset=None):
+    """Scores ``-temperature * distance (+ offset of the class)``, classes first."""
+    scores = -temperature * distance
+    return scores if offset is None else scores + offset[:, None]
+
+
+def plain_distance_cross_entropy(
+    z, base, member, share=None, weight=None, temperature=1.0, offset=None
+):
+    """:func:`distance_cross_entropy`; also returns what its gradient is made of."""
+    labels = base if share is None else torch.addmm(base, share, z)
+    distance, z, centred = _centred_distance(z, labels)
+    scores = distance_scores(distance, temperature, offset)
+    logp = torch.log_softmax(scores, 0)
+    mass = len(z) if weight is None else safe_divisor(weight.sum())
+    loss = torch.dot(member.flatten(), logp.flatten()) / -mass
+    return loss, scores.T.contiguous(), labels, (mass, distance, logp, z, centred)
+
+
+class _DistanceCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of the softmax of the distance scores, and its gradient.
+
+    With l_c = b_c + sum_j h_cj z_j the labels, d_ci the distance of sample i to
+    label c, s_ci = -t d_ci + o_c, p the softmax of s over c, w_ci the weights of
+    the samples in their classes and m their sum:
+
+        loss = -sum_ci w_ci log p_ci / m
+        a_ci := -t (p_ci sum_k w_ki - w_ci) / (m d_ci), 0 where z_i is l_c
+        dloss/dl_c = sum_i a_ci (l_c - z_i) = dloss/db_c
+        dloss/dz_i = sum_c a_ci (z_i - l_c) + sum_c h_ci dloss/dl_c
+    """
+
+    @staticmethod
+    def forward(ctx, z, base, member, share, weight, temperature, offset):
+        loss, scores, labels, saved = plain_distance_cross_entropy(
+            z, base, member, share, weight, temperature, offset
+        )
+        mass, *saved = saved
+        ctx.factor = -temperature / mass
+        ctx.save_for_backward(member, share, weight, *saved)
+        ctx.mark_non_differentiable(scores, labels)
+        return loss, scores, labels
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad, *_):
+        member, share, weight, distance, logp, z, labels = ctx.saved_tensors
+        a = logp.exp()
+        a = a.sub_(member) if weight is None else a.mul_(weight).sub_(member)
+        # A sample that sits on a label is not pulled by it.
+        a.div_(distance).mul_(distance > TINY).mul_(grad * ctx.factor)
+        dlabels = torch.addmm(a.sum(1)[:, None] * labels, a, z, alpha=-1)
+        dz = torch.addmm(a.sum(0)[:, None] * z, a.T, labels, alpha=-1)
+        if share is not None:
+            dz.addmm_(share.T, dlabels)
+        return dz, dlabels, None, None, None, None, None
+
+
+def distance_cross_entropy(
+    z, base, member, share=None, weight=None, temperature=1.0, offset=None
+):
+    """Eq. (2) and the mean cross-entropy, weighted by ``weight`` (as is ``member``).
+
+    Parameters
+    ----------
+    z : tensor of shape (n, output_dim)
+    base, share : tensors
+        The labels are ``base + share @ z``, see :func:`label_update`; without
+        ``share`` they are ``base``. The gradient flows through both.
+    weight : tensor of shape (n,), optional
+        The sample weights that ``member`` was made with.
+    temperature : float
+    offset : tensor of shape (n_classes,), optional
+        Added to the scores.
+
+    Returns
+    -------
+    loss : scalar tensor
+    scores : tensor of shape (n, n_classes)
+        Without gradient.
+    labels : tensor of shape (n_classes, output_dim)
+        Without gradient.
+    """
+    return _DistanceCrossEntropy.apply(
+        z, base, member, share, weight, temperature, offset
     )
+
+
+def unit_rows(z):
+    """Rows of ``z`` scaled to length 1; a zero row stays zero, with gradient 0."""
+    return z * _inverse_norms(z)
+
+
+def _inverse_norms(z):
+    squares = (z * z).sum(1, keepdim=True)
+    # rsqrt(inf) is 0.
+    return squares.masked_fill(squares <= TINY_SQUARE, torch.inf).rsqrt()
+
+
+def plain_repel_loss(z, member, weight=None):
+    """:func:`repel_loss`; also returns what its gradient is made of."""
+    inverse = _inverse_norms(z)
+    u = z * inverse
+    sums = member @ u
+    total = sums.sum(0)
+    pairs = len(z) ** 2 if weight is None else safe_divisor(weight.sum().square())
+    loss = ((total * total).sum() - (sums * sums).sum()) / pairs
+    return loss, (pairs, member, u, inverse, sums, total)
+
+
+class _RepelLoss(torch.autograd.Function):
+    """The repel loss and its gradient.
+
+    With u the unit rows, S_c the weighted sum of the u_i in class c, T the sum of
+    all and m the total weight, the loss is (||T||^2 - sum_c ||S_c||^2) / m^2. Its
+    derivative by u_i is 2 w_i (T - S_c(i)) / m^2, of which the normalisation
+    passes on the part across u_i, divided by ||z_i||.
+    """
+
+    @staticmethod
+    def forward(ctx, z, member, weight):
+        loss, saved = plain_repel_loss(z, member, weight)
+        ctx.pairs, *saved = saved
+        ctx.save_for_backward(*saved)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        member, u, inverse, sums, total = ctx.saved_tensors
+        du = member.T @ ((total - sums) / ctx.pairs * (2 * grad))
+        along = (u * du).sum(1, keepdim=True)
+        return du.addcmul_(u, along, value=-1).mul_(inverse), None, None
+
+
+def repel_loss(z, member, weight=None):
+    """Mean over all ordered pairs of [different class] * cosine similarity.
+
+    The paper's Eq. (3), averaged over the n^2 pairs (with weights: over the
+    products of the weights), without an (n, n) matrix. ``weight`` are the sample
+    weights that ``member`` was made with.
+    """
+    return _RepelLoss.apply(z, member, weight)
+
+
+def cross_entropy(scores, y, sample_weight=None, label_smoothing=0.0):
+    """Mean cross-entropy of ``softmax(scores)``, weighted by the sample weights.
+
+    Parameters
+    ----------
+    scores : tensor of shape (n, n_classes)
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over all classes.
+    """
+    logp = torch.log_softmax(scores.T.contiguous(), 0)
+    losses = -(1 - label_smoothing) * logp.gather(0, y[None])[0]
+    if label_smoothing:
+        losses = losses - label_smoothing * logp.mean(0)
+    if sample_weight is None:
+        return losses.mean()
     weight = sample_weight.to(losses.dtype)
-    mass = weight.sum()
-    return (weight * losses).sum() / torch.where(mass > 0, mass, 1.0)
+    return (weight * losses).sum() / safe_divisor(weight.sum())

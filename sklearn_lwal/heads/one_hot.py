@@ -28,7 +28,7 @@ class OneHotHead(Head):
 
     def latent_loss(self, z, y, sample_weight=None):
         smoothing = self.label_smoothing if self.training else 0.0
-        return F.weighted_cross_entropy(z, y, sample_weight, smoothing), z
+        return F.cross_entropy(z, y, sample_weight, smoothing), z
 
     @property
     def labels(self):

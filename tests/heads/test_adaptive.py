@@ -43,7 +43,7 @@ def test_recorded_vectors(path, dtype):
     optimizer = torch.optim.SGD(head.parameters(), lr=config["lr"])
     for i, (x, y) in enumerate(zip(f["x"], f["y"], strict=True)):
         optimizer.zero_grad()
-        loss, _ = head.loss(torch.tensor(x, dtype=dtype), torch.tensor(y).long())
+        loss, _ = head.loss(head(torch.tensor(x, dtype=dtype)), torch.tensor(y))
         loss.backward()
         optimizer.step()
         np.testing.assert_allclose(loss.item(), f["total_loss"][i], atol=2e-5)
@@ -54,7 +54,9 @@ def test_recorded_vectors(path, dtype):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("dtype", "atol"), [(torch.float64, 1e-9), (torch.float32, 2e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "atol"), [(torch.float64, 1e-9), (torch.float32, 2e-5)]
+)
 @pytest.mark.parametrize(
     "options",
     [

@@ -12,7 +12,9 @@ def test_class_means():
     z, y = torch.randn(20, 3, dtype=torch.float64), torch.arange(20) % 4
     weight = torch.rand(20, dtype=torch.float64)
     weight[y == 2] = 0
-    means, weights = F.class_means(z, F.class_membership(y, 5, z.dtype, weight))
+    means, weights = F.class_means(
+        z, F.class_membership(y, torch.eye(5).double(), weight)
+    )
     for c in (0, 1, 3):
         expected = np.average(z[y == c], axis=0, weights=weight[y == c])
         np.testing.assert_allclose(means[c], expected)
@@ -38,7 +40,9 @@ def test_distance_has_a_floor_and_no_gradient_there():
     same = torch.ones(1, 4, requires_grad=True)
     F.pairwise_distance(same, torch.ones(2, 4)).sum().backward()
     assert same.grad.abs().max() == 0
-    assert F.pairwise_distance(same, torch.ones(2, 4)).max().item() == pytest.approx(1e-6)
+    assert F.pairwise_distance(same, torch.ones(2, 4)).max().item() == pytest.approx(
+        1e-6
+    )
 
 
 def test_repel_loss_equals_the_sum_over_pairs():
@@ -46,9 +50,9 @@ def test_repel_loss_equals_the_sum_over_pairs():
     weight = torch.rand(30, dtype=torch.float64)
     z[3] = 0
     for w in (torch.ones_like(weight), weight):
-        member = F.class_membership(y, 4, z.dtype, w)
+        member = F.class_membership(y, torch.eye(4).double(), w)
         expected = repel(z.numpy(), y.numpy(), w.numpy())
-        np.testing.assert_allclose(F.repel_loss(z, member), expected, atol=1e-12)
+        np.testing.assert_allclose(F.repel_loss(z, member, w), expected, atol=1e-12)
 
 
 def test_a_zero_row_has_no_direction_and_no_gradient():
@@ -69,29 +73,31 @@ def test_update_steps():
 def test_weighted_cross_entropy_equals_repeated_rows(label_smoothing):
     scores, y = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
     times = torch.tensor([1, 2, 0, 3, 1, 1])
-    repeated = F.weighted_cross_entropy(
+    repeated = F.cross_entropy(
         scores.repeat_interleave(times, 0),
         y.repeat_interleave(times),
         label_smoothing=label_smoothing,
     )
-    weighted = F.weighted_cross_entropy(scores, y, times, label_smoothing)
+    weighted = F.cross_entropy(scores, y, times, label_smoothing)
     torch.testing.assert_close(weighted, repeated)
 
 
 def test_functions_batch_with_vmap():
     # One program for many candidates: a leading dimension over everything.
     z, y = torch.randn(4, 20, 3), torch.randint(3, (20,))
-    member = F.class_membership(y, 3, z.dtype)
+    member = F.class_membership(y, torch.eye(3))
     labels = torch.eye(3).expand(4, 3, 3)
 
     def step(z, labels, update_every):
-        new = F.updated_labels(labels, z, member)
-        new = torch.where(F.is_update_step(5, update_every, 0), new, labels)
-        return F.pairwise_distance(z, new) + F.repel_loss(z, member)
+        now = F.is_update_step(torch.tensor(5), update_every, 0)
+        base, share = F.label_update(labels, member, update=now)
+        loss, *_ = F.plain_distance_cross_entropy(z, base, member, share)
+        return loss + now * F.plain_repel_loss(z, member)[0]
 
+    step = torch.func.grad_and_value(step)
     update_every = torch.tensor([1, 2, 5, 7])
     batched = torch.func.vmap(step)(z, labels, update_every)
     for i in range(4):
-        torch.testing.assert_close(
-            batched[i], step(z[i], labels[i], update_every[i]), atol=1e-5, rtol=1e-5
-        )
+        alone = step(z[i], labels[i], update_every[i])
+        for together, expected in zip(batched, alone, strict=True):
+            torch.testing.assert_close(together[i], expected, atol=1e-6, rtol=1e-5)

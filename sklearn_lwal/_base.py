@@ -15,12 +15,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from . import _validation as check
 from ._batches import LabelledRows, inference_batches, n_batches
 from ._compat import OutOfMemoryError
+from ._early_stopping import StopOnAccuracy
 from ._net import LabelNet
 from ._network import Network, hidden_layers, seeded_construction
 from ._progress import EpochProgress
@@ -280,14 +280,7 @@ class LabelLearningClassifier(
             callbacks.insert(0, ("progress", EpochProgress()))
         if self.early_stopping and validated:
             # Last, because it ends the epoch for all that come after it.
-            stopping = EarlyStopping(
-                monitor="valid_acc",
-                lower_is_better=False,
-                patience=self.n_iter_no_change,
-                threshold=self.tol,
-                threshold_mode="abs",
-                load_best=True,
-            )
+            stopping = StopOnAccuracy(self.n_iter_no_change, self.tol)
             callbacks.append(("early_stopping", stopping))
         return callbacks
 

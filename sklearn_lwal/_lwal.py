@@ -52,7 +52,7 @@ class LwALClassifier(LabelLearningClassifier):
     max_epochs : int or "auto", default="auto"
         Passes over the training data. "auto" is 20, or more where that makes
         fewer than 1,000 steps.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or class, default="adam"
         A :class:`torch.optim.Optimizer` class may be passed; its options go into
@@ -61,15 +61,16 @@ class LwALClassifier(LabelLearningClassifier):
         Rows of a training step. "auto" is 50 a class (the paper), but at least 32
         and at most a twentieth of the rows.
     early_stopping : bool, default=False
-        Whether to hold out ``validation_fraction`` of the rows, to stop when the
-        accuracy on them has not improved by ``tol`` for ``n_iter_no_change``
-        epochs, and to restore the best weights and labels.
+        Whether to hold out ``validation_fraction`` of the rows, to stop when neither
+        the accuracy nor the loss on them has improved by ``tol`` for
+        ``n_iter_no_change`` epochs, and to restore the weights and labels that were
+        most accurate. Without effect in ``partial_fit``.
     validation_fraction : float, default=0.1
         Share held out for early stopping, in (0, 1), stratified.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     tol : float, default=1e-4
-        The least improvement of the validation accuracy that counts.
+        The least improvement that counts.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights. Where they are
         given, the logarithm of a class's share of the total weight is added to its
@@ -172,7 +173,7 @@ class LwALClassifier(LabelLearningClassifier):
         refine_labels=True,
         l2=0.0,
         max_epochs="auto",
-        lr=1e-3,
+        lr=3e-3,
         optimizer="adam",
         batch_size="auto",
         early_stopping=False,

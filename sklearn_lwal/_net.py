@@ -118,14 +118,14 @@ class LabelNet(NeuralNetClassifier):
         total = _Totals(self.device)
         with self._refined(train):
             self._set_training(False)
-            for X, y, _ in valid.in_order():
+            for X, y, weight in valid.in_order():
 
-                def run(X=X, y=y):
+                def run(X=X, y=y, weight=weight):
                     scores = self.module_(X)
-                    return F.cross_entropy(scores, y), scores
+                    return F.cross_entropy(scores, y, weight), scores
 
                 loss, scores = self._watch(X, y, False, run) if watched else run()
-                total.add(loss, scores, y)
+                total.add(loss, scores, y, weight)
         self._record("valid", total)
 
     @contextlib.contextmanager
@@ -203,14 +203,19 @@ class _Totals:
 
     def __init__(self, device):
         self.loss = torch.zeros((), device=device)
-        self.correct = torch.zeros((), dtype=torch.int64, device=device)
-        self.n = 0
+        self.correct = torch.zeros((), device=device)
+        self.mass = 0
 
-    def add(self, loss, scores, y):
-        self.loss.add_(loss, alpha=len(y))
-        self.correct.add_((scores.argmax(1) == y).sum())
-        self.n += len(y)
+    def add(self, loss, scores, y, weight=None):
+        correct = scores.argmax(1) == y
+        if weight is None:
+            mass, correct = len(y), correct.sum()
+        else:
+            mass, correct = weight.sum(), (correct * weight).sum()
+        self.loss.add_(loss * mass)
+        self.correct.add_(correct)
+        self.mass += mass
 
     def read(self):
         """The mean loss and the accuracy, as floats."""
-        return self.loss.item() / self.n, self.correct.item() / self.n
+        return (self.loss / self.mass).item(), (self.correct / self.mass).item()

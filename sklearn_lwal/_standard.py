@@ -63,7 +63,7 @@ class STDClassifier(LabelLearningClassifier):
         label_smoothing=0.0,
         l2=0.0,
         max_epochs="auto",
-        lr=1e-3,
+        lr=3e-3,
         optimizer="adam",
         batch_size="auto",
         early_stopping=False,

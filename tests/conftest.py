@@ -1,10 +1,16 @@
 """Fixtures shared by all tests."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import scale
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import (
@@ -89,9 +90,9 @@ class LabelLearningClassifier(
                 self._rng = _random_state(self.random_state)
                 self.classes_ = unique_labels(y)
                 self._class_mass = np.zeros(len(self.classes_))
-                self._build_net(X.shape[1], self._batch_size(len(y)))
+                self._build_net(X, self._batch_size(len(y)))
             y = check.encode(y, self.classes_)
-            self._count_classes(y, weight)
+            self._count_classes(y, weight, first=not resume)
             train, valid = self._split(X, y, weight, eval_set)
             self._train(train, valid, self._n_epochs(len(train)))
         return self
@@ -132,9 +133,9 @@ class LabelLearningClassifier(
                 self._rng = _random_state(self.random_state)
                 self.classes_ = self._first_classes(classes)
                 self._class_mass = np.zeros(len(self.classes_))
-                self._build_net(X.shape[1], self._batch_size(len(y)))
+                self._build_net(X, self._batch_size(len(y)))
             y = check.encode(y, self.classes_)
-            self._count_classes(y, weight)
+            self._count_classes(y, weight, first=not resume)
             train = LabelledRows(X, y, weight, device=self.net_.device)
             self._train(train, None, 1)
         return self
@@ -238,13 +239,14 @@ class LabelLearningClassifier(
         steps_per_epoch = n_batches(n_samples, self.net_.batch_size)
         return max(AUTO_EPOCHS, -(-AUTO_STEPS // steps_per_epoch))
 
-    def _build_net(self, n_features, batch_size):
+    def _build_net(self, X, batch_size):
         sizes = check.check_hidden_layer_sizes(self.hidden_layer_sizes)
         with seeded_construction(_draw_seed(self._rng)):
-            hidden = hidden_layers(n_features, sizes, self.dropout)
-            width = sizes[-1] if sizes else n_features
+            hidden = hidden_layers(X.shape[1], sizes, self.dropout)
+            width = sizes[-1] if sizes else X.shape[1]
             head = self._make_head(width, len(self.classes_))
             module = Network(hidden, head, self.precision)
+        module.scale_input(max(1.0, _root_mean_square(X)))
         device = check.resolve_device(self.device)
         optimizer = check.OPTIMIZERS.get(self.optimizer, self.optimizer)
         options = {
@@ -267,12 +269,12 @@ class LabelLearningClassifier(
             options["optimizer__fused"] = True
         self.net_ = LabelNet(module, **options | (self.net_params or {})).initialize()
 
-    def _count_classes(self, y, weight):
+    def _count_classes(self, y, weight, first):
         """Class weights set the share of each class in the decision, too."""
         if self.class_weight is not None:
             self._class_mass += np.bincount(y, weight, len(self.classes_))
             shares = torch.tensor(self._class_mass, device=self.net_.device)
-            self.net_.module_.head.set_class_shares(shares)
+            self.net_.module_.head.set_class_shares(shares / shares.sum(), first)
 
     def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
@@ -369,6 +371,14 @@ def _random_state(random_state):
     if random_state is None:
         return np.random.RandomState()
     return check_random_state(random_state)
+
+
+def _root_mean_square(X, n_rows=1000):
+    """Size of the values of X, from rows spread evenly over it."""
+    rows = X[:: -(-X.shape[0] // n_rows)]
+    if sp.issparse(rows):
+        return float(np.sqrt(rows.multiply(rows).sum() / np.prod(rows.shape)))
+    return float((rows * rows).mean() ** 0.5)
 
 
 def _draw_seed(rng):

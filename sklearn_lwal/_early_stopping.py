@@ -11,8 +11,8 @@ class StopOnAccuracy(Callback):
 
     Training goes on while the validation accuracy rises or the loss falls by
     ``tol``: on few rows the accuracy moves in large steps, and a model can learn for
-    many epochs between two of them. Of equally accurate models the one with the
-    lowest loss is the best.
+    many epochs between two of them. Of the models whose accuracy is within ``tol``
+    of the highest the one with the lowest loss is the best.
 
     Parameters
     ----------
@@ -26,19 +26,22 @@ class StopOnAccuracy(Callback):
         self.tol = tol
 
     def on_train_begin(self, net, **kwargs):
-        # Accuracy and minus the loss: of the best model, and the best of each.
-        self.best_ = self.highest_ = -math.inf, -math.inf
+        self.highest_accuracy_ = -math.inf
+        self.lowest_loss_ = self.best_loss_ = math.inf
         self.state_ = None
         self.misses_ = 0
 
     def on_epoch_end(self, net, **kwargs):
-        now = net.history[-1, "valid_acc"], -net.history[-1, "valid_loss"]
-        if now > self.best_:
-            self.best_ = now
+        accuracy, loss = (net.history[-1, key] for key in ("valid_acc", "valid_loss"))
+        higher = accuracy > self.highest_accuracy_ + self.tol
+        as_high = accuracy >= self.highest_accuracy_ - self.tol
+        if higher or (as_high and loss < self.best_loss_):
+            self.best_loss_ = loss
             self.state_ = copy.deepcopy(net.module_.state_dict())
-        pairs = list(zip(now, self.highest_, strict=True))
-        if any(value > highest + self.tol for value, highest in pairs):
-            self.highest_ = tuple(max(pair) for pair in pairs)
+        lower = loss < self.lowest_loss_ - self.tol
+        if higher or lower:
+            self.highest_accuracy_ = max(accuracy, self.highest_accuracy_)
+            self.lowest_loss_ = min(loss, self.lowest_loss_)
             self.misses_ = 0
             return
         self.misses_ += 1

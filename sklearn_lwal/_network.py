@@ -88,6 +88,16 @@ class Network(nn.Module):
         """Whether the head's input changes in training."""
         return len(self.hidden) > 0
 
+    @torch.no_grad()
+    def scale_input(self, scale):
+        """Start with scores of order 1 on features of the size ``scale``.
+
+        On raw columns of size 1,000 the usual start gives scores of the size 1,000,
+        and training spends its first steps on unlearning them.
+        """
+        first = self.hidden[0] if self.trains_features else self.head.linear
+        first.weight.div_(scale)
+
     def latent(self, X):
         """The latent z, (n, output_dim)."""
         if self.precision == "float32" or X.dtype == torch.float64:

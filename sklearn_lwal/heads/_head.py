@@ -55,12 +55,14 @@ class Head(nn.Module):
             False for a class without samples, whose mean is meaningless.
         """
 
-    def set_class_shares(self, shares):
-        """Take the classes' shares of the weight, where class weights are given.
+    def set_class_shares(self, shares, first):
+        """Take each class's share of the total weight, where class weights are given.
 
         Parameters
         ----------
         shares : tensor of shape (n_classes,)
+        first : bool
+            Whether training has not begun yet.
         """
 
     def loss(self, z, y, sample_weight=None):

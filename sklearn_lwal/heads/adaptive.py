@@ -13,9 +13,6 @@ from torch import nn
 from . import functional as F
 from ._head import Head
 
-# A class never seen gets this share of the total weight instead of none.
-LEAST_SHARE = 1e-12
-
 
 class AdaptiveLabels(nn.Module):
     """Class labels that follow the class means of the latents, as a torch loss.
@@ -137,8 +134,7 @@ class AdaptiveLabels(nn.Module):
         form and not trained. Equal shares change nothing, and neither does a model
         without shares: the nearest label decides.
         """
-        shares = shares / shares.sum()
-        self.log_prior = shares.clamp_min(LEAST_SHARE).log().to(self.labels)
+        self.log_prior = F.log_shares(shares).to(self.labels)
 
     def _is_update_step(self):
         if self.update_every == 1 and not self.warmup_steps:
@@ -169,7 +165,7 @@ class AdaptiveHead(Head):
     def labels(self):
         return self.adaptive.labels
 
-    def set_class_shares(self, shares):
+    def set_class_shares(self, shares, first):
         self.adaptive.set_class_shares(shares)
 
     @torch.no_grad()

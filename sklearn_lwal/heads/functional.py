@@ -54,6 +54,11 @@ def class_means(z, member):
     return (member @ z) / safe_divisor(mass)[:, None], mass
 
 
+def log_shares(shares):
+    """Logarithms of the classes' shares; a class never seen gets 1e-12, not 0."""
+    return shares.clamp_min(1e-12).log()
+
+
 def is_update_step(step, update_every, warmup_steps):
     """Whether the labels are updated at ``step``, counted from 0."""
     since = step - warmup_steps

@@ -30,6 +30,12 @@ class OneHotHead(Head):
         smoothing = self.label_smoothing if self.training else 0.0
         return F.cross_entropy(z, y, sample_weight, smoothing), z
 
+    @torch.no_grad()
+    def set_class_shares(self, shares, first):
+        # The bias would get there anyway, in many steps.
+        if first:
+            self.linear.bias.copy_(F.log_shares(shares))
+
     @property
     def labels(self):
         return self.one_hot

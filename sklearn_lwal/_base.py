@@ -12,8 +12,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -25,6 +23,7 @@ from ._early_stopping import StopOnAccuracy
 from ._net import LabelNet
 from ._network import Network, hidden_layers, seeded_construction
 from ._progress import EpochProgress
+from ._random import draw_seed, random_state, stratified_split
 
 # "auto": enough steps to train a model on few rows, no fewer epochs on many.
 AUTO_EPOCHS, AUTO_STEPS = 20, 1000
@@ -87,7 +86,7 @@ class LabelLearningClassifier(
             if resume:
                 self._check_same_classes(y)
             else:
-                self._rng = _random_state(self.random_state)
+                self._rng = random_state(self.random_state)
                 self.classes_ = unique_labels(y)
                 self._class_mass = np.zeros(len(self.classes_))
                 self._build_net(X, self._batch_size(len(y)))
@@ -130,7 +129,7 @@ class LabelLearningClassifier(
             if resume:
                 self._check_same_classes(classes)
             else:
-                self._rng = _random_state(self.random_state)
+                self._rng = random_state(self.random_state)
                 self.classes_ = self._first_classes(classes)
                 self._class_mass = np.zeros(len(self.classes_))
                 self._build_net(X, self._batch_size(len(y)))
@@ -185,13 +184,16 @@ class LabelLearningClassifier(
             name: tensor.to(dtype) if tensor.is_floating_point() else tensor
             for name, tensor in [*module.named_parameters(), *module.named_buffers()]
         }
+        dtype_out = np.float32 if check.is_float32(X) else np.float64
+        result, start = None, 0
         with torch.inference_mode():
-            parts = [
-                torch.func.functional_call(module, state, (rows, output)).cpu()
-                for rows in inference_batches(X, device, dtype)
-            ]
-        result = torch.cat(parts).numpy()
-        return result.astype(np.float32) if check.is_float32(X) else result
+            for rows in inference_batches(X, device, dtype):
+                part = torch.func.functional_call(module, state, (rows, output))
+                if result is None:
+                    result = np.empty((X.shape[0], part.shape[1]), dtype_out)
+                result[start : start + len(part)] = part.cpu().numpy()
+                start += len(part)
+        return result
 
     def _check_parameters(self):
         if self.backbone is not None:
@@ -241,7 +243,7 @@ class LabelLearningClassifier(
 
     def _build_net(self, X, batch_size):
         sizes = check.check_hidden_layer_sizes(self.hidden_layer_sizes)
-        with seeded_construction(_draw_seed(self._rng)):
+        with seeded_construction(draw_seed(self._rng)):
             hidden = hidden_layers(X.shape[1], sizes, self.dropout)
             width = sizes[-1] if sizes else X.shape[1]
             head = self._make_head(width, len(self.classes_))
@@ -293,7 +295,7 @@ class LabelLearningClassifier(
             return LabelledRows(X, y, weight, device=device), self._eval_rows(eval_set)
         if not self.early_stopping:
             return LabelledRows(X, y, weight, device=device), None
-        train, valid = _stratified_split(y, self.validation_fraction, self._rng)
+        train, valid = stratified_split(y, self.validation_fraction, self._rng)
         return (
             LabelledRows(X, y, weight, subset=train, device=device),
             LabelledRows(X, y, weight, subset=valid, device=device),
@@ -318,7 +320,7 @@ class LabelLearningClassifier(
         net.set_params(lr=self.lr)
         net.callbacks = self._callbacks(valid is not None)
         net.initialize_callbacks()
-        seed = _draw_seed(self._rng)
+        seed = draw_seed(self._rng)
         shuffling = torch.Generator().manual_seed(seed)
         net.module_.use_generator(torch.Generator(net.device).manual_seed(seed))
         try:
@@ -366,44 +368,9 @@ class LabelLearningClassifier(
         return tags
 
 
-def _random_state(random_state):
-    """As check_random_state, but None draws fresh entropy, not NumPy's global state."""
-    if random_state is None:
-        return np.random.RandomState()
-    return check_random_state(random_state)
-
-
 def _root_mean_square(X, n_rows=1000):
     """Size of the values of X, from rows spread evenly over it."""
     rows = X[:: -(-X.shape[0] // n_rows)]
     if sp.issparse(rows):
         return float(np.sqrt(rows.multiply(rows).sum() / np.prod(rows.shape)))
     return float((rows * rows).mean() ** 0.5)
-
-
-def _draw_seed(rng):
-    return int(rng.randint(np.iinfo(np.int32).max))
-
-
-def _stratified_split(y, fraction, rng):
-    """Row indices for training and validation; every class stays in training."""
-    counts = np.bincount(y)
-    divisible = np.flatnonzero(counts[y] > 1)
-    if len(divisible) == 0:
-        raise ValueError(
-            "early_stopping=True needs a class with at least 2 samples to hold one "
-            "out. Pass eval_set or set early_stopping=False."
-        )
-    n_valid = int(np.ceil(fraction * len(divisible)))
-    labels = y[divisible]
-    n_classes = len(np.unique(labels))
-    if n_valid >= n_classes and len(divisible) - n_valid >= n_classes:
-        _, valid = train_test_split(
-            divisible, test_size=n_valid, stratify=labels, random_state=rng
-        )
-    else:
-        # Too few rows to give every class its share: at most one row of a class.
-        shuffled = rng.permutation(divisible)
-        _, first = np.unique(y[shuffled], return_index=True)
-        valid = shuffled[np.sort(first)[:n_valid]]
-    return np.setdiff1d(np.arange(len(y)), valid), valid.astype(np.int64)

@@ -21,9 +21,9 @@ from ._batches import LabelledRows, inference_batches, n_batches
 from ._compat import OutOfMemoryError
 from ._early_stopping import StopOnAccuracy
 from ._net import LabelNet
-from ._network import Network, hidden_layers, seeded_construction
+from ._network import Network, construct_seeded, hidden_layers
 from ._progress import EpochProgress
-from ._random import draw_seed, random_state, stratified_split
+from ._random import random_state, stratified_split, torch_seed
 
 # "auto": enough steps to train a model on few rows, no fewer epochs on many.
 AUTO_EPOCHS, AUTO_STEPS = 20, 1000
@@ -243,11 +243,18 @@ class LabelLearningClassifier(
 
     def _build_net(self, X, batch_size):
         sizes = check.check_hidden_layer_sizes(self.hidden_layer_sizes)
-        with seeded_construction(draw_seed(self._rng)):
+
+        def construct():
             hidden = hidden_layers(X.shape[1], sizes, self.dropout)
-            width = sizes[-1] if sizes else X.shape[1]
-            head = self._make_head(width, len(self.classes_))
-            module = Network(hidden, head, self.precision)
+            head = self._make_head(
+                sizes[-1] if sizes else X.shape[1], len(self.classes_)
+            )
+            return Network(hidden, head, self.precision)
+
+        # One stream of random numbers for the weights and then the batches: an int
+        # seed gives what a bare torch loop draws after torch.manual_seed(seed).
+        self._seed = torch_seed(self.random_state, self._rng)
+        module, self._generator_state = construct_seeded(self._seed, construct)
         module.scale_input(max(1.0, _root_mean_square(X)))
         device = check.resolve_device(self.device)
         optimizer = check.OPTIMIZERS.get(self.optimizer, self.optimizer)
@@ -320,11 +327,16 @@ class LabelLearningClassifier(
         net.set_params(lr=self.lr)
         net.callbacks = self._callbacks(valid is not None)
         net.initialize_callbacks()
-        seed = draw_seed(self._rng)
-        shuffling = torch.Generator().manual_seed(seed)
-        net.module_.use_generator(torch.Generator(net.device).manual_seed(seed))
+        generator = torch.Generator()
+        generator.set_state(self._generator_state)
+        on_cpu = torch.device(net.device).type == "cpu"
+        net.module_.use_generator(
+            generator
+            if on_cpu
+            else torch.Generator(net.device).manual_seed(self._seed + len(net.history))
+        )
         try:
-            net.partial_fit(train, valid=valid, generator=shuffling)
+            net.partial_fit(train, valid=valid, generator=generator)
         except OutOfMemoryError as error:
             raise MemoryError(
                 f"{net.device} ran out of memory. Lower batch_size (it is "
@@ -332,6 +344,7 @@ class LabelLearningClassifier(
             ) from error
         finally:
             net.module_.use_generator(None)
+        self._generator_state = generator.get_state()
         if net.refine_labels:
             net.refine(train)
         net.module_.eval()

@@ -1,6 +1,5 @@
 """The torch module that is trained: hidden layers, then a head."""
 
-import contextlib
 import threading
 
 import torch
@@ -10,19 +9,24 @@ from torch import nn
 _SEEDING = threading.Lock()
 
 
-@contextlib.contextmanager
-def seeded_construction(seed):
-    """Initial weights drawn from ``seed``; the global torch state stays as it was.
+def construct_seeded(seed, construct):
+    """``construct()`` as after ``torch.manual_seed(seed)``.
 
-    torch modules draw their weights from the global generator and take no other,
-    hence the lock: threads that fit at the same time wait for each other here.
+    torch modules draw their weights from the global generator and take no other.
+    It is put back as it was; threads that fit at the same time wait for each other.
+
+    Returns
+    -------
+    module : nn.Module
+    state : uint8 tensor
+        The state of the generator afterwards, to go on with.
     """
     generator = torch.default_generator
     with _SEEDING:
         before = generator.get_state()
         generator.manual_seed(seed)
         try:
-            yield
+            return construct(), generator.get_state()
         finally:
             generator.set_state(before)
 

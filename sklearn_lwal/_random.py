@@ -1,5 +1,7 @@
 """Everything drawn at random outside of torch: seeds and the held-out rows."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -10,9 +12,9 @@ def random_state(seed):
     return np.random.RandomState() if seed is None else check_random_state(seed)
 
 
-def draw_seed(rng):
-    """A seed for a torch generator."""
-    return int(rng.randint(np.iinfo(np.int32).max))
+def torch_seed(seed, rng):
+    """An int ``seed`` itself, else one drawn from ``rng``."""
+    return int(seed if isinstance(seed, Integral) else rng.randint(2**31 - 1))
 
 
 def stratified_split(y, fraction, rng):

@@ -3,7 +3,6 @@
 import contextlib
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import (
@@ -12,7 +11,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -87,7 +85,7 @@ class LabelLearningClassifier(
                 self._check_same_classes(y)
             else:
                 self._rng = random_state(self.random_state)
-                self.classes_ = unique_labels(y)
+                self.classes_ = np.unique(y)
                 self._class_mass = np.zeros(len(self.classes_))
                 self._build_net(X, self._batch_size(len(y)))
             y = check.encode(y, self.classes_)
@@ -213,7 +211,7 @@ class LabelLearningClassifier(
     def _first_classes(self, classes):
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        classes = unique_labels(check.check_y(self, classes))
+        classes = np.unique(check.check_y(self, classes))
         check.check_two_classes(self, classes)
         return classes
 
@@ -221,7 +219,7 @@ class LabelLearningClassifier(
         """A model that goes on training keeps its classes."""
         if labels is None:
             return
-        labels = unique_labels(labels)
+        labels = np.unique(labels)
         if not np.array_equal(labels, self.classes_):
             raise ValueError(
                 "A fitted model can only go on training with the classes it has, "
@@ -255,7 +253,6 @@ class LabelLearningClassifier(
         # seed gives what a bare torch loop draws after torch.manual_seed(seed).
         self._seed = torch_seed(self.random_state, self._rng)
         module, self._generator_state = construct_seeded(self._seed, construct)
-        module.scale_input(max(1.0, _root_mean_square(X)))
         device = check.resolve_device(self.device)
         optimizer = check.OPTIMIZERS.get(self.optimizer, self.optimizer)
         options = {
@@ -344,10 +341,10 @@ class LabelLearningClassifier(
             ) from error
         finally:
             net.module_.use_generator(None)
+            net.module_.eval()
         self._generator_state = generator.get_state()
         if net.refine_labels:
             net.refine(train)
-        net.module_.eval()
         self.labels_ = net.module_.head.labels.detach().cpu().numpy().copy()
         # An interrupted epoch has no loss.
         complete = [row for row in net.history if "train_loss" in row]
@@ -361,7 +358,8 @@ class LabelLearningClassifier(
     def _unchanged_on_error(self, resume):
         """Leave the estimator as it was when training fails."""
         before = vars(self).copy()
-        snapshot = self.net_.snapshot() if resume else None
+        if resume:
+            snapshot, drawn = self.net_.snapshot(), self._rng.get_state()
         try:
             yield
         except BaseException:
@@ -369,6 +367,7 @@ class LabelLearningClassifier(
             vars(self).update(before)
             if resume:
                 self.net_.restore(snapshot)
+                self._rng.set_state(drawn)
             raise
 
     def __sklearn_is_fitted__(self):
@@ -379,11 +378,3 @@ class LabelLearningClassifier(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _root_mean_square(X, n_rows=1000):
-    """Size of the values of X, from rows spread evenly over it."""
-    rows = X[:: -(-X.shape[0] // n_rows)]
-    if sp.issparse(rows):
-        return float(np.sqrt(rows.multiply(rows).sum() / np.prod(rows.shape)))
-    return float((rows * rows).mean() ** 0.5)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 import torch
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset
 
 # Values in one batch of rows that are only read once (32 MB as float64).
 READ_ONCE_VALUES = 4_000_000
@@ -74,7 +74,7 @@ class LabelledRows(Dataset):
 
     def __init__(self, X, y, sample_weight=None, subset=None, device="cpu"):
         self.rows = (SparseRows if sp.issparse(X) else DenseRows)(X, device)
-        self.y = as_tensor(y).to(device)
+        self._y = as_tensor(y).to(device)
         self.weight = None if sample_weight is None else as_tensor(sample_weight)
         if self.weight is not None:
             self.weight = self.weight.to(device)
@@ -84,9 +84,21 @@ class LabelledRows(Dataset):
         return len(self.rows) if self.subset is None else len(self.subset)
 
     def __getitem__(self, i):
-        index = torch.arange(len(self))[i].reshape(-1).to(self.y.device)
+        index = torch.arange(len(self))[i].reshape(-1).to(self._y.device)
         X, y, _ = self._take(index if self.subset is None else self.subset[index])
         return X[0], y[0]
+
+    @property
+    def X(self):
+        """All features as one dense tensor, for callbacks that want them."""
+        if self.subset is None:
+            return self.rows.slice(0, len(self))
+        return self.rows.take(self.subset)
+
+    @property
+    def y(self):
+        """The class indices of the rows."""
+        return self._y if self.subset is None else self._y[self.subset]
 
     def shuffled(self, batch_size, generator):
         """One epoch of (X, y, sample_weight) batches in random order.
@@ -95,10 +107,10 @@ class LabelledRows(Dataset):
         ``batch_size``: a remainder of a few rows would make poor class means.
         """
         # Drawn on the CPU, so that the order does not depend on the device.
-        order = torch.randperm(len(self), generator=generator).to(self.y.device)
+        order = torch.randperm(len(self), generator=generator).to(self._y.device)
         if self.subset is not None:
             order = self.subset[order]
-        y = self.y[order]
+        y = self._y[order]
         weight = None if self.weight is None else self.weight[order]
         start = 0
         for index in order.tensor_split(n_batches(len(self), batch_size)):
@@ -116,11 +128,11 @@ class LabelledRows(Dataset):
                 yield self._take(self.subset[start:stop])
                 continue
             part = None if self.weight is None else self.weight[start:stop]
-            yield self.rows.slice(start, stop), self.y[start:stop], part
+            yield self.rows.slice(start, stop), self._y[start:stop], part
 
     def _take(self, index):
         part = None if self.weight is None else self.weight[index]
-        return self.rows.take(index), self.y[index], part
+        return self.rows.take(index), self._y[index], part
 
 
 def n_batches(n_samples, batch_size):

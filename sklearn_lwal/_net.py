@@ -156,7 +156,7 @@ class LabelNet(NeuralNetClassifier):
         if means is not None:
             return means
         self._set_training(False)
-        identity = torch.eye(len(self.classes), device=self.device)
+        identity = torch.eye(len(self.classes), dtype=torch.float32, device=self.device)
         sums, masses = 0.0, 0.0
         # One precision up, where the device has it: these are long sums.
         wide = torch.float32 if "mps" in str(self.device) else torch.float64
@@ -202,8 +202,8 @@ class _Totals:
     """Sums over an epoch, kept on the device and read once at its end."""
 
     def __init__(self, device):
-        self.loss = torch.zeros((), device=device)
-        self.correct = torch.zeros((), device=device)
+        self.loss = torch.zeros((), dtype=torch.float32, device=device)
+        self.correct = self.loss.clone()
         self.mass = 0
 
     def add(self, loss, scores, y, weight=None):

@@ -23,12 +23,14 @@ def construct_seeded(seed, construct):
     """
     generator = torch.default_generator
     with _SEEDING:
-        before = generator.get_state()
+        before, dtype = generator.get_state(), torch.get_default_dtype()
         generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
         try:
             return construct(), generator.get_state()
         finally:
             generator.set_state(before)
+            torch.set_default_dtype(dtype)
 
 
 class Dropout(nn.Module):
@@ -91,16 +93,6 @@ class Network(nn.Module):
     def trains_features(self):
         """Whether the head's input changes in training."""
         return len(self.hidden) > 0
-
-    @torch.no_grad()
-    def scale_input(self, scale):
-        """Start with scores of order 1 on features of the size ``scale``.
-
-        On raw columns of size 1,000 the usual start gives scores of the size 1,000,
-        and training spends its first steps on unlearning them.
-        """
-        first = self.hidden[0] if self.trains_features else self.head.linear
-        first.weight.div_(scale)
 
     def latent(self, X):
         """The latent z, (n, output_dim)."""

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -89,10 +90,32 @@ def check_X(estimator, X, *, reset, dtype):
             X = X.detach()
             X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
         order = "C" if dtype is np.float32 else None
-        return validate_data(
-            estimator, X, reset=reset, accept_sparse="csr", dtype=dtype, order=order
-        )
+        try:
+            return validate_data(
+                estimator, X, reset=reset, accept_sparse="csr", dtype=dtype, order=order
+            )
+        except ValueError as error:
+            place = _first_not_finite(X) if "Input X contains" in str(error) else None
+            if place is None:
+                raise
+            raise ValueError(f"{error}\nThe first is in {place}.") from error
     return _check_device_tensor(estimator, X.detach(), reset)
+
+
+def _first_not_finite(X):
+    """Words for the first place in X that is not a finite float32."""
+    names = getattr(X, "columns", None)
+    X = X.tocsr().toarray() if sp.issparse(X) else np.asarray(X)
+    with np.errstate(all="ignore"):
+        try:
+            bad = np.argwhere(~np.isfinite(X.astype(np.float32)))
+        except (TypeError, ValueError):
+            return None
+    if len(bad) == 0:
+        return None
+    row, column = bad[0]
+    name = "" if names is None else f" ({names[column]!r})"
+    return f"row {row}, column {column}{name}"
 
 
 def _check_device_tensor(estimator, X, reset):

@@ -55,8 +55,11 @@ def class_means(z, member):
 
 
 def log_shares(shares):
-    """Logarithms of the classes' shares; a class never seen gets 1e-12, not 0."""
-    return shares.clamp_min(1e-12).log()
+    """Logarithms of the classes' shares, 0 where all are equal.
+
+    A class never seen counts as one with a share of 1e-12 instead of 0.
+    """
+    return (shares * len(shares)).clamp_min(1e-12).log()
 
 
 def is_update_step(step, update_every, warmup_steps):

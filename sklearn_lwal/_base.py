@@ -267,11 +267,7 @@ class LabelLearningClassifier(
             "train_split": None,
             "verbose": 0,
         }
-        if device.type in ("cpu", "cuda") and self.optimizer in (
-            "adam",
-            "adamw",
-            "sgd",
-        ):
+        if device.type in ("cpu", "cuda") and self.optimizer in check.FUSED_OPTIMIZERS:
             options["optimizer__fused"] = True
         self.net_ = LabelNet(module, **options | (self.net_params or {})).initialize()
 
@@ -279,8 +275,8 @@ class LabelLearningClassifier(
         """Class weights set the share of each class in the decision, too."""
         if self.class_weight is not None:
             self._class_mass += np.bincount(y, weight, len(self.classes_))
-            shares = torch.tensor(self._class_mass, device=self.net_.device)
-            self.net_.module_.head.set_class_shares(shares / shares.sum(), first)
+            shares = torch.tensor(self._class_mass / self._class_mass.sum())
+            self.net_.module_.head.set_class_shares(shares, first)
 
     def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
@@ -332,8 +328,11 @@ class LabelLearningClassifier(
             if on_cpu
             else torch.Generator(net.device).manual_seed(self._seed + len(net.history))
         )
+        n_rows = len(net.history) if net.history else 0
         try:
             net.partial_fit(train, valid=valid, generator=generator)
+            if net.refine_labels:
+                net.refine(train)
         except OutOfMemoryError as error:
             raise MemoryError(
                 f"{net.device} ran out of memory. Lower batch_size (it is "
@@ -343,15 +342,12 @@ class LabelLearningClassifier(
             net.module_.use_generator(None)
             net.module_.eval()
         self._generator_state = generator.get_state()
-        if net.refine_labels:
-            net.refine(train)
         self.labels_ = net.module_.head.labels.detach().cpu().numpy().copy()
         # An interrupted epoch has no loss.
-        complete = [row for row in net.history if "train_loss" in row]
-        self.history_ = [
-            {key: value for key, value in row.items() if key != "batches"}
-            for row in complete
-        ]
+        complete = [row for row in net.history[n_rows:] if "train_loss" in row]
+        self.history_ = getattr(self, "history_", [])[:] if n_rows else []
+        for row in complete:
+            self.history_.append({k: v for k, v in row.items() if k != "batches"})
         self.n_iter_ = len(self.history_)
 
     @contextlib.contextmanager

@@ -24,6 +24,9 @@ OPTIMIZERS = {
     "sgd": torch.optim.SGD,
 }
 
+# Those with one kernel for a whole step, on CPU and CUDA.
+FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
+
 SHARED_CONSTRAINTS = {
     "backbone": "no_validation",
     "freeze_backbone": ["boolean"],

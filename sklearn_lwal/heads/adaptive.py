@@ -108,8 +108,8 @@ class AdaptiveLabels(nn.Module):
         )
         if self.training:
             if self.repel_weight:
-                repel = F.repel_loss(z, member, weight)
-                loss = loss + (update * self.repel_weight) * repel
+                repel = F.repel_loss(z, member, weight, self.repel_weight)
+                loss = loss + (repel if update is True else update * repel)
             self.labels.copy_(labels)
             self.step.add_(1)
         return loss, scores

@@ -130,7 +130,7 @@ def plain_distance_cross_entropy(
     logp = torch.log_softmax(scores, 0)
     mass = len(z) if weight is None else safe_divisor(weight.sum())
     loss = torch.dot(member.flatten(), logp.flatten()) / -mass
-    return loss, scores.T.contiguous(), labels, (mass, distance, logp, z, centred)
+    return loss, scores.T, labels, (mass, distance, logp, z, centred)
 
 
 class _DistanceCrossEntropy(torch.autograd.Function):
@@ -204,59 +204,62 @@ def distance_cross_entropy(
 
 def unit_rows(z):
     """Rows of ``z`` scaled to length 1; a zero row stays zero, with gradient 0."""
-    return z * _inverse_norms(z)
+    return z / _lengths(z)
 
 
-def _inverse_norms(z):
-    squares = (z * z).sum(1, keepdim=True)
-    # rsqrt(inf) is 0.
-    return squares.masked_fill(squares <= TINY_SQUARE, torch.inf).rsqrt()
+def _lengths(z):
+    """Lengths of the rows, (n, 1), infinite for a zero row."""
+    norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    return torch.nn.functional.threshold(norms, TINY, torch.inf)
 
 
-def plain_repel_loss(z, member, weight=None):
+def plain_repel_loss(z, member, weight=None, scale=1.0):
     """:func:`repel_loss`; also returns what its gradient is made of."""
-    inverse = _inverse_norms(z)
-    u = z * inverse
+    lengths = _lengths(z)
+    u = z / lengths
     sums = member @ u
-    total = sums.sum(0)
-    pairs = len(z) ** 2 if weight is None else safe_divisor(weight.sum().square())
-    loss = ((total * total).sum() - (sums * sums).sum()) / pairs
-    return loss, (pairs, member, u, inverse, sums, total)
+    others = sums.sum(0) - sums
+    factor = scale / len(z) ** 2
+    if weight is not None:
+        pairs = weight.sum().square()
+        factor = scale * (pairs > 0) / safe_divisor(pairs)
+    loss = torch.dot(sums.flatten(), others.flatten()) * factor
+    return loss, (factor, member, lengths, u, others)
 
 
 class _RepelLoss(torch.autograd.Function):
     """The repel loss and its gradient.
 
     With u the unit rows, S_c the weighted sum of the u_i in class c, T the sum of
-    all and m the total weight, the loss is (||T||^2 - sum_c ||S_c||^2) / m^2. Its
+    all and m the total weight, the loss is sum_c S_c (T - S_c) / m^2. Its
     derivative by u_i is 2 w_i (T - S_c(i)) / m^2, of which the normalisation
     passes on the part across u_i, divided by ||z_i||.
     """
 
     @staticmethod
-    def forward(ctx, z, member, weight):
-        loss, saved = plain_repel_loss(z, member, weight)
-        ctx.pairs, *saved = saved
+    def forward(ctx, z, member, weight, scale):
+        loss, (factor, *saved) = plain_repel_loss(z, member, weight, scale)
+        ctx.factor = 2 * factor
         ctx.save_for_backward(*saved)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        member, u, inverse, sums, total = ctx.saved_tensors
-        du = member.T @ ((total - sums) / ctx.pairs * (2 * grad))
+        member, lengths, u, others = ctx.saved_tensors
+        du = member.T @ (others * (grad * ctx.factor))
         along = (u * du).sum(1, keepdim=True)
-        return du.addcmul_(u, along, value=-1).mul_(inverse), None, None
+        return du.addcmul_(u, along, value=-1).div_(lengths), None, None, None
 
 
-def repel_loss(z, member, weight=None):
-    """Mean over all ordered pairs of [different class] * cosine similarity.
+def repel_loss(z, member, weight=None, scale=1.0):
+    """``scale`` * mean over all ordered pairs of [different class] * cosine.
 
     The paper's Eq. (3), averaged over the n^2 pairs (with weights: over the
     products of the weights), without an (n, n) matrix. ``weight`` are the sample
     weights that ``member`` was made with.
     """
-    return _RepelLoss.apply(z, member, weight)
+    return _RepelLoss.apply(z, member, weight, scale)
 
 
 def cross_entropy(scores, y, sample_weight=None, label_smoothing=0.0):

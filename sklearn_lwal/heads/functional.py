@@ -210,7 +210,7 @@ def unit_rows(z):
 def _lengths(z):
     """Lengths of the rows, (n, 1), infinite for a zero row."""
     norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
-    return torch.nn.functional.threshold(norms, TINY, torch.inf)
+    return norms.masked_fill(norms < TINY, torch.inf)
 
 
 def plain_repel_loss(z, member, weight=None, scale=1.0):
@@ -218,7 +218,7 @@ def plain_repel_loss(z, member, weight=None, scale=1.0):
     lengths = _lengths(z)
     u = z / lengths
     sums = member @ u
-    others = sums.sum(0) - sums
+    others = sums.sum(0).sub(sums)
     factor = scale / len(z) ** 2
     if weight is not None:
         pairs = weight.sum().square()
@@ -247,9 +247,10 @@ class _RepelLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         member, lengths, u, others = ctx.saved_tensors
-        du = member.T @ (others * (grad * ctx.factor))
+        du = member.T @ others
         along = (u * du).sum(1, keepdim=True)
-        return du.addcmul_(u, along, value=-1).div_(lengths), None, None, None
+        du.addcmul_(u, along, value=-1).mul_(grad * ctx.factor / lengths)
+        return du, None, None, None
 
 
 def repel_loss(z, member, weight=None, scale=1.0):

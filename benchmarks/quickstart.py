@@ -176,7 +176,7 @@ def main():
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
     args = parser.parse_args()
     if args.dataset != "digits" and args.data_root is None:
         parser.error(f"--dataset {args.dataset} needs --data-root DIR")

@@ -1,23 +1,17 @@
-"""The scikit-learn face shared by all classifiers: validate, encode, build, predict."""
+"""The scikit-learn face shared by all classifiers: validate, encode, build, train."""
 
-import contextlib
+import copy
 
 import numpy as np
 import torch
-from scipy.special import log_softmax, softmax
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from . import _validation as check
-from ._batches import LabelledRows, inference_batches, n_batches
-from ._compat import OutOfMemoryError
+from ._batches import LabelledRows, n_batches
 from ._early_stopping import StopOnAccuracy
+from ._errors import memory_errors, unchanged_on_error
+from ._inference import LatentClassifierMixin
 from ._net import LabelNet
 from ._network import Network, construct_seeded, hidden_layers
 from ._progress import EpochProgress
@@ -29,13 +23,25 @@ AUTO_EPOCHS, AUTO_STEPS = 20, 1000
 # where there are enough rows, this many batches in an epoch.
 ROWS_PER_CLASS, AUTO_MIN_BATCH, AUTO_MIN_BATCHES = 50, 32, 20
 
+# What may change between two calls that train the same model.
+FREE_IN_WARM_START = frozenset(
+    [
+        "max_epochs",
+        "lr",
+        "early_stopping",
+        "validation_fraction",
+        "n_iter_no_change",
+        "tol",
+        "class_weight",
+        "warm_start",
+        "random_state",
+        "verbose",
+        "callbacks",
+    ]
+)
 
-class LabelLearningClassifier(
-    ClassifierMixin,
-    TransformerMixin,
-    ClassNamePrefixFeaturesOutMixin,
-    BaseEstimator,
-):
+
+class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
     """Base of the classifiers; a subclass brings parameters and a head.
 
     A subclass assigns its parameters in ``__init__``, extends
@@ -78,18 +84,15 @@ class LabelLearningClassifier(
         self._validate_params()
         self._check_parameters()
         resume = self.warm_start and hasattr(self, "net_")
-        with self._unchanged_on_error(resume):
-            X, y, weight = self._check_training_input(X, y, sample_weight, not resume)
-            check.check_two_classes(self, y, weight)
+        with unchanged_on_error(self, resume):
+            X, y = self._check_training_input(X, y, not resume)
+            classes = np.unique(y)
             if resume:
-                self._check_same_classes(y)
-            else:
-                self._rng = random_state(self.random_state)
-                self.classes_ = np.unique(y)
-                self._class_mass = np.zeros(len(self.classes_))
-                self._build_net(X, self._batch_size(len(y)))
-            y = check.encode(y, self.classes_)
-            self._count_classes(y, weight, first=not resume)
+                self._check_same_classes(classes)
+            self.classes_ = classes
+            y, weight, class_weights = self._encode(X, y, sample_weight)
+            check.check_two_classes(self, self.classes_[y], weight)
+            self._start(X, resume, class_weights)
             train, valid = self._split(X, y, weight, eval_set)
             self._train(train, valid, self._n_epochs(len(train)))
         return self
@@ -101,7 +104,9 @@ class LabelLearningClassifier(
         ----------
         X, y, sample_weight
             As in :meth:`fit`. Not all classes need be present. Refined labels are
-            those of the rows given here.
+            the class means over all rows given so far; with hidden layers, which
+            change what earlier rows would give, the labels stay as training left
+            them.
         classes : array-like of shape (n_classes,), default=None
             All classes there will ever be; needed at the first call.
 
@@ -122,76 +127,18 @@ class LabelLearningClassifier(
                 "partial_fit. Pass the weights as a dict instead."
             )
         resume = hasattr(self, "net_")
-        with self._unchanged_on_error(resume):
-            X, y, weight = self._check_training_input(X, y, sample_weight, not resume)
-            if resume:
-                self._check_same_classes(classes)
-            else:
-                self._rng = random_state(self.random_state)
+        with unchanged_on_error(self, resume):
+            X, y = self._check_training_input(X, y, not resume)
+            if not resume:
                 self.classes_ = self._first_classes(classes)
-                self._class_mass = np.zeros(len(self.classes_))
-                self._build_net(X, self._batch_size(len(y)))
-            y = check.encode(y, self.classes_)
-            self._count_classes(y, weight, first=not resume)
-            train = LabelledRows(X, y, weight, device=self.net_.device)
-            self._train(train, None, 1)
+            elif classes is not None:
+                self._check_same_classes(classes)
+            y, weight, class_weights = self._encode(X, y, sample_weight)
+            self._start(X, resume, class_weights)
+            with memory_errors("Pass fewer rows"):
+                train = LabelledRows(X, y, weight, device=self.net_.device)
+            self._train(train, None, 1, partial=True)
         return self
-
-    def predict(self, X):
-        """The class of each row, (n_samples,)."""
-        scores = self._infer(X, "scores")
-        return self.classes_[scores.argmax(axis=1)]
-
-    def predict_proba(self, X):
-        """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
-        return softmax(self._infer(X, "scores"), axis=1)
-
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities, (n_samples, n_classes)."""
-        return log_softmax(self._infer(X, "scores"), axis=1)
-
-    def decision_function(self, X):
-        """Class scores, (n_samples, n_classes); the largest is the prediction.
-
-        For two classes, as in scikit-learn, one column: the score of
-        ``classes_[1]`` minus that of ``classes_[0]``, (n_samples,).
-        """
-        scores = self._infer(X, "scores")
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def transform(self, X):
-        """The latent z of each row, (n_samples, output_dim)."""
-        return self._infer(X, "latent")
-
-    @property
-    def _n_features_out(self):
-        return self.labels_.shape[1]
-
-    def _infer(self, X, output):
-        """The network's output, computed in float64 where the device has it.
-
-        In double precision a row's result does not depend on the rows that share
-        its batch, and distances far from the origin keep their digits.
-        """
-        check_is_fitted(self)
-        X = check.check_X(self, X, reset=False, dtype="numeric")
-        device = torch.device(self.net_.device)
-        dtype = torch.float32 if device.type == "mps" else torch.float64
-        module = self.net_.module_
-        state = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in [*module.named_parameters(), *module.named_buffers()]
-        }
-        dtype_out = np.float32 if check.is_float32(X) else np.float64
-        result, start = None, 0
-        with torch.inference_mode():
-            for rows in inference_batches(X, device, dtype):
-                part = torch.func.functional_call(module, state, (rows, output))
-                if result is None:
-                    result = np.empty((X.shape[0], part.shape[1]), dtype_out)
-                result[start : start + len(part)] = part.cpu().numpy()
-                start += len(part)
-        return result
 
     def _check_parameters(self):
         if self.backbone is not None:
@@ -201,12 +148,48 @@ class LabelLearningClassifier(
             )
         check.check_hidden_layer_sizes(self.hidden_layer_sizes)
         check.resolve_device(self.device)
+        check.resolve_optimizer(self.optimizer)
+        check.check_net_params(self.net_params)
+        check.check_callbacks(self.callbacks)
 
-    def _check_training_input(self, X, y, sample_weight, reset):
+    def _check_training_input(self, X, y, reset):
         X = check.check_X(self, X, reset=reset, dtype=np.float32)
         y = check.check_y(self, y)
-        check.check_rows(X, y, sample_weight)
-        return X, y, check.check_weights(sample_weight, self.class_weight, X, y)
+        check.check_rows(X, y)
+        return X, y
+
+    def _encode(self, X, y, sample_weight):
+        """Class indices, row weights and class weights (the latter may be None)."""
+        index = check.encode(y, self.classes_)
+        class_weights = check.check_class_weight(self.class_weight, self.classes_, y)
+        weight = check.check_weights(sample_weight, class_weights, X, index)
+        return index, weight, class_weights
+
+    def _start(self, X, resume, class_weights):
+        """Build the net, or see that it still is what the parameters ask for."""
+        built_from = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in FREE_IN_WARM_START
+        }
+        if not resume:
+            self._rng = random_state(self.random_state)
+            self._built_from = copy.deepcopy(built_from)
+            self._build_net(X, self._batch_size(X.shape[0]))
+        changed = [
+            name
+            for name, value in built_from.items()
+            if repr(value) != repr(self._built_from[name])
+        ]
+        if changed:
+            raise ValueError(
+                f"A model that goes on training can not change {changed}: it was built "
+                f"with {[self._built_from[name] for name in changed]}. Set "
+                "warm_start=False and call fit to start anew."
+            )
+        if class_weights is not None:
+            weights = torch.from_numpy(class_weights)
+            self.net_.module_.head.set_class_weights(weights, first=not resume)
 
     def _first_classes(self, classes):
         if classes is None:
@@ -217,8 +200,6 @@ class LabelLearningClassifier(
 
     def _check_same_classes(self, labels):
         """A model that goes on training keeps its classes."""
-        if labels is None:
-            return
         labels = np.unique(labels)
         if not np.array_equal(labels, self.classes_):
             raise ValueError(
@@ -254,11 +235,11 @@ class LabelLearningClassifier(
         self._seed = torch_seed(self.random_state, self._rng)
         module, self._generator_state = construct_seeded(self._seed, construct)
         device = check.resolve_device(self.device)
-        optimizer = check.OPTIMIZERS.get(self.optimizer, self.optimizer)
+        net_params = check.check_net_params(self.net_params)
         options = {
             # The loss is the head's; skorch only wants a module in this place.
             "criterion": nn.Identity,
-            "optimizer": optimizer,
+            "optimizer": check.resolve_optimizer(self.optimizer),
             "lr": self.lr,
             "batch_size": batch_size,
             "device": str(device),
@@ -267,29 +248,34 @@ class LabelLearningClassifier(
             "train_split": None,
             "verbose": 0,
         }
-        if device.type in ("cpu", "cuda") and self.optimizer in check.FUSED_OPTIMIZERS:
+        fusable = self.optimizer in check.FUSED_OPTIMIZERS
+        if fusable and device.type != "mps" and "optimizer__foreach" not in net_params:
             options["optimizer__fused"] = True
-        self.net_ = LabelNet(module, **options | (self.net_params or {})).initialize()
-
-    def _count_classes(self, y, weight, first):
-        """Class weights set the share of each class in the decision, too."""
-        if self.class_weight is not None:
-            self._class_mass += np.bincount(y, weight, len(self.classes_))
-            shares = torch.tensor(self._class_mass / self._class_mass.sum())
-            self.net_.module_.head.set_class_shares(shares, first)
+        with memory_errors("Lower output_dim or hidden_layer_sizes"):
+            try:
+                self.net_ = LabelNet(module, **options | net_params).initialize()
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"The skorch net did not take net_params={self.net_params!r}: "
+                    f"{error}"
+                ) from error
 
     def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
         if self.verbose:
-            callbacks.insert(0, ("progress", EpochProgress()))
+            callbacks.insert(0, ("lwal_progress", EpochProgress()))
         if self.early_stopping and validated:
             # Last, because it ends the epoch for all that come after it.
             stopping = StopOnAccuracy(self.n_iter_no_change, self.tol)
-            callbacks.append(("early_stopping", stopping))
+            callbacks.append(("lwal_early_stopping", stopping))
         return callbacks
 
     def _split(self, X, y, weight, eval_set):
         """The training rows and the rows measured after each epoch (or None)."""
+        with memory_errors("Pass fewer rows"):
+            return self._rows_on_device(X, y, weight, eval_set)
+
+    def _rows_on_device(self, X, y, weight, eval_set):
         device = self.net_.device
         if eval_set is not None:
             return LabelledRows(X, y, weight, device=device), self._eval_rows(eval_set)
@@ -313,7 +299,7 @@ class LabelLearningClassifier(
         y = check.encode(y, self.classes_, "The y of eval_set")
         return LabelledRows(X, y, device=self.net_.device)
 
-    def _train(self, train, valid, n_epochs):
+    def _train(self, train, valid, n_epochs, partial=False):
         """Train the net and take the fitted attributes from it."""
         net = self.net_
         net.max_epochs = n_epochs
@@ -328,19 +314,17 @@ class LabelLearningClassifier(
             if on_cpu
             else torch.Generator(net.device).manual_seed(self._seed + len(net.history))
         )
-        n_rows = len(net.history) if net.history else 0
+        n_rows = len(net.history)
         try:
-            net.partial_fit(train, valid=valid, generator=generator)
-            if net.refine_labels:
-                net.refine(train)
-        except OutOfMemoryError as error:
-            raise MemoryError(
-                f"{net.device} ran out of memory. Lower batch_size (it is "
-                f"{net.batch_size}) or use device='cpu'."
-            ) from error
+            with memory_errors(f"Lower batch_size (it is {net.batch_size})"):
+                net.partial_fit(train, valid=valid, generator=generator)
+                self._refine(train, partial)
         finally:
             net.module_.use_generator(None)
             net.module_.eval()
+            for _, callback in net.callbacks_:
+                if isinstance(callback, EpochProgress):
+                    callback.close()
         self._generator_state = generator.get_state()
         self.labels_ = net.module_.head.labels.detach().cpu().numpy().copy()
         # An interrupted epoch has no loss.
@@ -350,21 +334,15 @@ class LabelLearningClassifier(
             self.history_.append({k: v for k, v in row.items() if k != "batches"})
         self.n_iter_ = len(self.history_)
 
-    @contextlib.contextmanager
-    def _unchanged_on_error(self, resume):
-        """Leave the estimator as it was when training fails."""
-        before = vars(self).copy()
-        if resume:
-            snapshot, drawn = self.net_.snapshot(), self._rng.get_state()
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            if resume:
-                self.net_.restore(snapshot)
-                self._rng.set_state(drawn)
-            raise
+    def _refine(self, train, partial):
+        """Labels from all rows given so far, as far as they still tell anything."""
+        if not self.net_.refine_labels:
+            return
+        if not self.net_.module_.trains_features:
+            earlier = getattr(self, "_feature_sums", None) if partial else None
+            self._feature_sums = self.net_.refine(train, earlier)
+        elif not partial:
+            self.net_.refine(train)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "labels_")

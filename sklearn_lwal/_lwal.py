@@ -58,8 +58,9 @@ class LwALClassifier(LabelLearningClassifier):
         A :class:`torch.optim.Optimizer` class may be passed; its options go into
         ``net_params``, for example ``{"optimizer__momentum": 0.9}``.
     batch_size : int or "auto", default="auto"
-        Rows of a training step. "auto" is 50 a class (the paper), but at least 32
-        and at most a twentieth of the rows.
+        Rows of a training step, at most: an epoch's batches are made as even as they
+        can be. "auto" is 50 a class (the paper), but at least 32 and at most a
+        twentieth of the rows.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when neither
         the accuracy nor the loss on them has improved by ``tol`` for
@@ -72,12 +73,15 @@ class LwALClassifier(LabelLearningClassifier):
     tol : float, default=1e-4
         The least improvement that counts.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights. Where they are
-        given, the logarithm of a class's share of the total weight is added to its
-        score, since distances alone do not know it; "balanced" makes the shares
-        equal, so that the nearest label decides, as it does without class weights.
+        Weights of the classes, multiplied into the sample weights. The logarithm of
+        a class's relative weight is also added to its score: distances have no term
+        of their own for it. Without class weights the nearest label decides, which
+        treats rare and frequent classes alike; so "balanced" favours rare classes
+        more than it does in other classifiers.
     warm_start : bool, default=False
-        Whether :meth:`fit` goes on from the fitted model.
+        Whether :meth:`fit` goes on from the fitted model. Only ``max_epochs``,
+        ``lr``, ``class_weight``, ``callbacks``, ``verbose`` and what concerns early
+        stopping may differ from the first call.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, order of the samples, dropout and held-out
         rows. None draws fresh entropy. The global states of NumPy and torch are
@@ -92,7 +96,8 @@ class LwALClassifier(LabelLearningClassifier):
     callbacks : list of skorch callbacks, default=None
         Called by the net in training.
     net_params : dict, default=None
-        Handed to the skorch net last, for what is not named here.
+        Handed to the skorch net last, for what is not named here, such as
+        ``{"optimizer__weight_decay": 0.01}``.
 
     Attributes
     ----------

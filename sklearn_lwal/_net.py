@@ -69,7 +69,8 @@ class LabelNet(NeuralNetClassifier):
         for _ in range(self.max_epochs if epochs is None else epochs):
             self.notify("on_epoch_begin", **data)
             start = time.perf_counter()
-            self._train_epoch(X, generator, watched)
+            with torch.enable_grad():
+                self._train_epoch(X, generator, watched)
             if valid is not None:
                 self._validate(valid, X, watched)
             self.history.record("dur", time.perf_counter() - start)
@@ -86,6 +87,9 @@ class LabelNet(NeuralNetClassifier):
             # classes come first in memory.
             hits = (scores >= scores.gather(1, y[:, None])).sum(1) == 1
             total.add(loss, hits)
+        if not watched:
+            # A batch without entries: some callbacks look for the last one's.
+            self.history.new_batch()
         self._record("train", total)
         if not math.isfinite(self.history[-1, "train_loss"]):
             raise ValueError(
@@ -153,17 +157,31 @@ class LabelNet(NeuralNetClassifier):
                 buffer.copy_(kept)
 
     @torch.no_grad()
-    def refine(self, train):
-        """Labels from Eq. (1) over all of ``train``, in evaluation mode."""
-        head = self.module_.head
-        if head.refinable:
-            head.refine(*self._feature_means(train))
+    def refine(self, train, earlier=None):
+        """Labels from Eq. (1) over all of ``train``, in evaluation mode.
 
-    def _feature_means(self, train):
-        """Class means of the head's input and which classes have any weight."""
-        means = getattr(train, "feature_means", None)
-        if means is not None:
-            return means
+        Parameters
+        ----------
+        train : LabelledRows
+        earlier : tuple of tensors, optional
+            What this method returned for rows seen before, which count as well.
+
+        Returns
+        -------
+        sums, masses : tensors of shape (n_classes, n_features) and (n_classes,)
+            Weighted sums of the head's input in the classes, and their weights.
+        """
+        sums, masses = self._feature_sums(train)
+        if earlier is not None:
+            sums, masses = sums + earlier[0], masses + earlier[1]
+        means = sums / F.safe_divisor(masses)[:, None]
+        self.module_.head.refine(means, masses > 0)
+        return sums, masses
+
+    def _feature_sums(self, train):
+        found = getattr(train, "feature_sums", None)
+        if found is not None:
+            return found
         self._set_training(False)
         identity = torch.eye(len(self.classes), dtype=torch.float32, device=self.device)
         sums, masses = 0.0, 0.0
@@ -174,10 +192,9 @@ class LabelNet(NeuralNetClassifier):
             member = F.class_membership(y, identity, weight)
             sums = sums + (member @ features).to(wide)
             masses = masses + member.sum(1, dtype=wide)
-        means = sums / F.safe_divisor(masses)[:, None], masses > 0
         if not self.module_.trains_features:
-            train.feature_means = means
-        return means
+            train.feature_sums = sums, masses
+        return sums, masses
 
     def _record(self, prefix, total):
         loss, accuracy = total.read()

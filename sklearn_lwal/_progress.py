@@ -23,5 +23,6 @@ class EpochProgress(Callback):
 
     def close(self):
         """Release the bar, which can not be pickled."""
-        self.bar_.close()
-        del self.bar_
+        if hasattr(self, "bar_"):
+            self.bar_.close()
+            del self.bar_

@@ -7,13 +7,14 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_feature_names,
     check_consistent_length,
     validate_data,
 )
+from skorch.callbacks import Callback
 
 from ._compat import check_sample_weight
 
@@ -23,6 +24,28 @@ OPTIMIZERS = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+
+# Parameters of the skorch net that the classifier sets itself.
+OWN_NET_PARAMS = frozenset(
+    [
+        "module",
+        "criterion",
+        "lr",
+        "max_epochs",
+        "batch_size",
+        "device",
+        "classes",
+        "train_split",
+        "callbacks",
+        "verbose",
+        "warm_start",
+        "refine_labels",
+        "iterator_train",
+        "iterator_valid",
+        "dataset",
+        "compile",
+    ]
+)
 
 # Those with one kernel for a whole step, on CPU and CUDA.
 FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -55,10 +78,11 @@ SHARED_CONSTRAINTS = {
 def check_hidden_layer_sizes(sizes):
     """The widths of the hidden layers as a tuple of ints."""
     sizes = np.atleast_1d(np.asarray(sizes))
-    if sizes.size and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
+    ints = sizes.size == 0 or (sizes.dtype.kind in "iu" and sizes.min() >= 1)
+    if sizes.ndim != 1 or not ints:
         raise ValueError(
-            "The 'hidden_layer_sizes' parameter must hold ints of at least 1. Got "
-            f"{sizes.tolist()} instead."
+            "The 'hidden_layer_sizes' parameter must be a flat list of ints of at "
+            f"least 1. Got {sizes.tolist()} instead."
         )
     return tuple(int(size) for size in sizes)
 
@@ -72,6 +96,8 @@ def resolve_device(device):
     takes = "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'"
     try:
         resolved = torch.device(device)
+        if resolved.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("not a device to train on")
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
@@ -80,6 +106,45 @@ def resolve_device(device):
             f"Got {device!r} instead: {reason}"
         ) from error
     return resolved
+
+
+def resolve_optimizer(optimizer):
+    """A torch.optim.Optimizer class."""
+    resolved = OPTIMIZERS.get(optimizer, optimizer) if optimizer else optimizer
+    fits = isinstance(resolved, type) and issubclass(resolved, torch.optim.Optimizer)
+    if not fits or issubclass(resolved, torch.optim.LBFGS):
+        raise ValueError(
+            f"The 'optimizer' parameter must be one of {sorted(OPTIMIZERS)} or a class "
+            "of torch.optim that takes one gradient a step (so not LBFGS). Got "
+            f"{optimizer!r} instead."
+        )
+    return resolved
+
+
+def check_callbacks(callbacks):
+    """Only skorch callbacks, or (name, callback) pairs."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise ValueError(
+                "The 'callbacks' parameter must hold skorch callbacks or pairs "
+                f"(name, callback). Got {item!r} instead."
+            )
+
+
+def check_net_params(net_params):
+    """What is handed to the skorch net besides the classifier's own parameters."""
+    net_params = dict(net_params or {})
+    owned = [key for key in net_params if str(key).split("__")[0] in OWN_NET_PARAMS]
+    owned += [key for key in net_params if key in ("optimizer", "optimizer__lr")]
+    if owned:
+        raise ValueError(
+            f"The 'net_params' parameter can not set {owned}: the classifier does, by "
+            "parameters of its own (lr, max_epochs, batch_size, callbacks ...) or by "
+            "design."
+        )
+    return net_params
 
 
 def check_X(estimator, X, *, reset, dtype):
@@ -173,13 +238,29 @@ def encode(y, classes, name="y"):
     return np.searchsorted(classes, y).astype(np.int64, copy=False)
 
 
-def check_weights(sample_weight, class_weight, X, y):
-    """Sample times class weights, (n,) float32, or None where all are equal."""
-    if sample_weight is None and class_weight is None:
+def check_class_weight(class_weight, classes, y):
+    """The weight of each class, (n_classes,), or None."""
+    if class_weight is None:
+        return None
+    weights = compute_class_weight(class_weight, classes=classes, y=y)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            "The 'class_weight' parameter must hold finite weights of at least 0, not "
+            f"all 0. Got {class_weight!r} instead."
+        )
+    return weights
+
+
+def check_weights(sample_weight, class_weights, X, index):
+    """Sample times class weights, (n,) float32, or None where all are equal.
+
+    ``index`` are the class indices of the rows.
+    """
+    if sample_weight is None and class_weights is None:
         return None
     weight = check_sample_weight(sample_weight, X, np.float32)
-    if class_weight is not None:
-        weight = weight * compute_sample_weight(class_weight, y).astype(np.float32)
+    if class_weights is not None:
+        weight = weight * class_weights[index].astype(np.float32)
     return weight
 
 

@@ -196,7 +196,7 @@ BAD_DATA = {
     "one class": (np.zeros((150, 2)), np.full(150, 4), r"1 class.*4|class.*4"),
     "y too short": (np.zeros((150, 2)), Y[:-1], "150.*149"),
     "y too short for a tensor": (torch.zeros(150, 2), Y[:-1], "150.*149"),
-    "continuous y": (np.zeros((150, 2)), Y + 0.5, "[Uu]nknown label type.*continuous"),
+    "continuous y": (np.zeros((150, 2)), Y + 0.5, "(?i)unknown label type.*continuous"),
     "y with NaN": (np.zeros((150, 2)), NAN_TARGET, "y contains NaN"),
     "y of two columns": (np.zeros((150, 2)), np.zeros((150, 2), int), "y should be"),
     "no y": (np.zeros((150, 2)), None, "requires y"),

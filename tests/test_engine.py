@@ -103,13 +103,120 @@ def test_class_weights_move_the_bias_of_one_hot_training_once(iris):
     torch.testing.assert_close(clf.net_.module_.head.linear.bias.detach(), bias)
 
 
-def test_class_weights_follow_all_rows_given_to_partial_fit(iris):
+def overlapping(n=1000):
+    rng = np.random.default_rng(0)
+    y = (np.arange(n) % 10 == 0).astype(int)
+    return rng.normal(size=(n, 2)) + y[:, None], y
+
+
+@pytest.mark.parametrize("Classifier", [LwALClassifier, STDClassifier])
+def test_class_weights_of_one_are_none_and_larger_ones_favour_a_class(Classifier):
+    X, y = overlapping()
+    shares = []
+    for class_weight in (None, {0: 1, 1: 1}, {1: 2}, {1: 10}):
+        clf = Classifier(class_weight=class_weight, max_epochs=20, random_state=0)
+        shares.append((clf.fit(X, y).predict(X) == 1).mean())
+    assert shares[0] == pytest.approx(shares[1], abs=0.002)
+    assert shares[1] < shares[2] < shares[3]
+
+
+def test_class_weights_of_classes_that_a_chunk_lacks(iris):
     X, y = iris
-    clf = LwALClassifier(class_weight={0: 1, 1: 1, 2: 1}, random_state=0)
-    for rows in (slice(0, 60), slice(60, 150)):
+    clf = LwALClassifier(class_weight={1: 2.0}, random_state=0)
+    clf.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[:10], y[:10])
+    offset = clf.net_.module_.head.adaptive.class_offset
+    torch.testing.assert_close(offset, torch.tensor([0.75, 1.5, 0.75]).log())
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_class_weights_that_are_none(weight, iris):
+    with pytest.raises(ValueError, match="'class_weight' parameter"):
+        LwALClassifier(class_weight={0: weight, 1: 1.0, 2: 1.0}).fit(*iris)
+
+
+def test_partial_fit_refines_over_all_rows_so_far(iris):
+    X, y = iris
+    clf = LwALClassifier(random_state=0)
+    for rows in np.array_split(np.random.RandomState(0).permutation(150), 10):
         clf.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
-    prior = clf.net_.module_.head.adaptive.log_prior
-    torch.testing.assert_close(prior, torch.zeros(3))
+    z = clf.transform(X)
+    means = np.array([z[y == c].mean(0) for c in range(3)])
+    np.testing.assert_allclose(clf.labels_, means, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("output_dim", 7),
+        ("batch_size", 9),
+        ("optimizer", "sgd"),
+        ("hidden_layer_sizes", (4,)),
+        ("net_params", {"optimizer__eps": 1e-7}),
+    ],
+)
+def test_a_warm_start_refuses_what_it_can_not_change(name, value, iris):
+    clf = LwALClassifier(warm_start=True, max_epochs=2, random_state=0).fit(*iris)
+    before = clf.predict_proba(iris[0])
+    with pytest.raises(ValueError, match=f"can not change .*{name}"):
+        clf.set_params(**{name: value}).fit(*iris)
+    np.testing.assert_array_equal(clf.predict_proba(iris[0]), before)
+    clf.set_params(warm_start=False).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"net_params": {"lr": 0.5}},
+        {"net_params": {"callbacks": []}},
+        {"net_params": {"optimizer__lr": 0.5}},
+        {"net_params": {"optimizer__nonsense": 1}},
+        {"net_params": {"nonsense": 1}},
+        {"optimizer": str},
+        {"optimizer": print},
+        {"optimizer": torch.optim.LBFGS},
+        {"callbacks": [3]},
+        {"hidden_layer_sizes": [[2, 3]]},
+        {"device": "meta"},
+    ],
+    ids=str,
+)
+def test_options_that_make_no_net(options, iris):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        LwALClassifier(**options).fit(*iris)
+
+
+def test_foreach_takes_the_place_of_fused(iris):
+    clf = LwALClassifier(net_params={"optimizer__foreach": True}, max_epochs=1)
+    assert not clf.fit(*iris).net_.optimizer_.defaults["fused"]
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "train_end_checkpoint"])
+def test_checkpoints(name, iris, tmp_path):
+    from skorch.callbacks import Checkpoint, TrainEndCheckpoint
+
+    kind = Checkpoint if name == "checkpoint" else TrainEndCheckpoint
+    callback = kind(dirname=tmp_path, f_history=None)
+    LwALClassifier(callbacks=[callback], max_epochs=3).fit(*iris, eval_set=iris)
+    assert any("params" in path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["DenseRows.__init__", "inference_batches"])
+def test_out_of_memory_outside_of_a_step(place, iris, monkeypatch):
+    def fail(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    clf = LwALClassifier(max_epochs=1).fit(*iris)
+    module = "_batches" if "Rows" in place else "_inference"
+    monkeypatch.setattr(f"sklearn_lwal.{module}.{place}", fail)
+    with pytest.raises(MemoryError, match="fewer rows"):
+        clf.fit(*iris).predict(iris[0])
+
+
+def test_fit_where_gradients_are_switched_off(iris):
+    clf = LwALClassifier(max_epochs=3, random_state=0)
+    expected = clf.fit(*iris).predict_proba(iris[0])
+    with torch.no_grad():
+        np.testing.assert_array_equal(clf.fit(*iris).predict_proba(iris[0]), expected)
 
 
 @pytest.mark.parametrize("Classifier", [LwALClassifier, STDClassifier])

@@ -19,9 +19,6 @@ class Head(nn.Module):
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the dense layer to the loss.
     """
 
-    #: Whether :meth:`refine` wants the class means of the whole training set.
-    refinable = False
-
     def __init__(self, in_features, output_dim, l2=0.0):
         super().__init__()
         self.linear = nn.Linear(in_features, output_dim)
@@ -55,12 +52,12 @@ class Head(nn.Module):
             False for a class without samples, whose mean is meaningless.
         """
 
-    def set_class_shares(self, shares, first):
-        """Take each class's share of the total weight, where class weights are given.
+    def set_class_weights(self, weights, first):
+        """Let class weights count in the decision, where they are given.
 
         Parameters
         ----------
-        shares : tensor of shape (n_classes,)
+        weights : tensor of shape (n_classes,)
         first : bool
             Whether training has not begun yet.
         """

@@ -44,8 +44,13 @@ class AdaptiveLabels(nn.Module):
         Buffer with the current labels; starts as ``eye(n_classes, output_dim)``.
     step : int64 tensor
         Buffer with the number of training steps counted so far.
-    log_prior : tensor of shape (n_classes,) or None
-        Buffer added to the scores; see :meth:`set_class_shares`.
+    class_offset : tensor of shape (n_classes,)
+        Buffer added to the scores; see :meth:`set_class_weights`.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
 
     Examples
     --------
@@ -71,14 +76,24 @@ class AdaptiveLabels(nn.Module):
         temperature=1.0,
     ):
         super().__init__()
+        _check(n_classes >= 1, "n_classes", "at least 1", n_classes)
+        _check(output_dim >= 1, "output_dim", "at least 1", output_dim)
+        for name, k, least in (
+            ("update_every", update_every, 1),
+            ("warmup_steps", warmup_steps, 0),
+        ):
+            _check(int(k) == k >= least, name, f"an int of at least {least}", k)
+        _check(repel_weight >= 0, "repel_weight", "at least 0", repel_weight)
+        _check(0 <= label_momentum < 1, "label_momentum", "in [0, 1)", label_momentum)
+        _check(temperature > 0, "temperature", "positive", temperature)
         self.update_every = update_every
         self.warmup_steps = warmup_steps
         self.repel_weight = repel_weight
         self.label_momentum = label_momentum
         self.temperature = temperature
         self.register_buffer("labels", torch.eye(n_classes, output_dim))
+        self.register_buffer("class_offset", torch.zeros(n_classes))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("log_prior", None)
         self.register_buffer("identity", torch.eye(n_classes), persistent=False)
 
     def forward(self, z, y, sample_weight=None):
@@ -96,7 +111,10 @@ class AdaptiveLabels(nn.Module):
 
     def loss_and_scores(self, z, y, sample_weight=None):
         """The loss and the class scores it was taken from, (n, n_classes)."""
-        z = _at_least_float32(z)
+        with torch.autocast(z.device.type, enabled=False):
+            return self._loss_and_scores(_at_least_float32(z), y, sample_weight)
+
+    def _loss_and_scores(self, z, y, sample_weight):
         base, share = self.labels.to(z.dtype), None
         weight = None if sample_weight is None else sample_weight.to(z.dtype)
         member = F.class_membership(y, self.identity.to(z.dtype), weight)
@@ -104,7 +122,13 @@ class AdaptiveLabels(nn.Module):
             update = self._is_update_step()
             base, share = F.label_update(base, member, self.label_momentum, update)
         loss, scores, labels = F.distance_cross_entropy(
-            z, base, member, share, weight, self.temperature, self.log_prior
+            z,
+            base,
+            member,
+            share,
+            weight,
+            self.temperature,
+            self.class_offset.to(z.dtype),
         )
         if self.training:
             if self.repel_weight:
@@ -117,8 +141,10 @@ class AdaptiveLabels(nn.Module):
     def scores(self, z):
         """``-temperature * distance`` to each label, (n, n_classes)."""
         z = _at_least_float32(z)
-        distance = F.pairwise_distance(z, self.labels.to(z.dtype))
-        return F.distance_scores(distance.T, self.temperature, self.log_prior).T
+        offset = self.class_offset.to(z.dtype)
+        with torch.autocast(z.device.type, enabled=False):
+            distance = F.pairwise_distance(z, self.labels.to(z.dtype))
+        return F.distance_scores(distance.T, self.temperature, offset).T
 
     @torch.no_grad()
     def set_labels(self, labels):
@@ -126,15 +152,14 @@ class AdaptiveLabels(nn.Module):
         self.labels.copy_(labels)
 
     @torch.no_grad()
-    def set_class_shares(self, shares):
-        """Add the logarithm of each class's share of the total weight to its score.
+    def set_class_weights(self, weights):
+        """Add the logarithm of each class's relative weight to its score.
 
-        A distance knows nothing of how often a class occurs, so class weights that
-        are to tip the decision need a term of their own; it is known in closed
-        form and not trained. Equal shares change nothing, and neither does a model
-        without shares: the nearest label decides.
+        A weight in the loss alone can not tip the decision: a distance has no term
+        that is the class's own. The one that class weights ask for is known in
+        closed form and not trained. Equal weights change nothing.
         """
-        self.log_prior = F.log_shares(shares).to(self.labels)
+        self.class_offset.copy_(F.log_class_weights(weights))
 
     def _is_update_step(self):
         if self.update_every == 1 and not self.warmup_steps:
@@ -148,8 +173,6 @@ class AdaptiveLabels(nn.Module):
 
 class AdaptiveHead(Head):
     """A dense layer whose latents are compared with :class:`AdaptiveLabels`."""
-
-    refinable = True
 
     def __init__(self, in_features, n_classes, output_dim, l2=0.0, **label_options):
         super().__init__(in_features, output_dim, l2)
@@ -165,8 +188,8 @@ class AdaptiveHead(Head):
     def labels(self):
         return self.adaptive.labels
 
-    def set_class_shares(self, shares, first):
-        self.adaptive.set_class_shares(shares)
+    def set_class_weights(self, weights, first):
+        self.adaptive.set_class_weights(weights)
 
     @torch.no_grad()
     def refine(self, feature_means, present):
@@ -174,6 +197,11 @@ class AdaptiveHead(Head):
         # the whole training set without another pass through it.
         means = self(feature_means.to(self.linear.weight.dtype))
         self.adaptive.set_labels(torch.where(present[:, None], means, self.labels))
+
+
+def _check(valid, name, takes, got):
+    if not valid:
+        raise ValueError(f"{name} must be {takes}. Got {got!r} instead.")
 
 
 def _at_least_float32(z):

@@ -39,27 +39,9 @@ def safe_divisor(mass):
     return mass.clamp_min(torch.finfo(mass.dtype).tiny)
 
 
-def class_means(z, member):
-    """Weighted mean of ``z`` in each class and the weight of each class.
-
-    Returns
-    -------
-    means : tensor of shape (n_classes, output_dim)
-        Zero where a class has no weight.
-    mass : tensor of shape (n_classes,)
-    """
-    mass = member.sum(1)
-    # A product instead of a scatter: the same sums in the same order every time,
-    # also on a GPU.
-    return (member @ z) / safe_divisor(mass)[:, None], mass
-
-
-def log_shares(shares):
-    """Logarithms of the classes' shares, 0 where all are equal.
-
-    A class never seen counts as one with a share of 1e-12 instead of 0.
-    """
-    return (shares * len(shares)).clamp_min(1e-12).log()
+def log_class_weights(weights):
+    """Logarithms of the weights relative to their mean; 0 counts as 1e-12."""
+    return (weights / weights.mean()).clamp_min(1e-12).log()
 
 
 def is_update_step(step, update_every, warmup_steps):
@@ -86,6 +68,8 @@ def label_update(labels, member, momentum=0.0, update=True):
         The new labels are ``base + share @ z``: the weighted class means, and the
         old label of a class without weight in the batch.
     """
+    # Products with ``share`` instead of a scatter: the same sums in the same order
+    # every time, also on a GPU.
     mass = member.sum(1)
     share = member / safe_divisor(mass)[:, None]
     stays = (mass == 0)[:, None]
@@ -200,11 +184,6 @@ def distance_cross_entropy(
     return _DistanceCrossEntropy.apply(
         z, base, member, share, weight, temperature, offset
     )
-
-
-def unit_rows(z):
-    """Rows of ``z`` scaled to length 1; a zero row stays zero, with gradient 0."""
-    return z / _lengths(z)
 
 
 def _lengths(z):

@@ -31,10 +31,10 @@ class OneHotHead(Head):
         return F.cross_entropy(z, y, sample_weight, smoothing), z
 
     @torch.no_grad()
-    def set_class_shares(self, shares, first):
+    def set_class_weights(self, weights, first):
         # The bias would get there anyway, in many steps.
         if first:
-            self.linear.bias.add_(F.log_shares(shares).to(self.linear.bias))
+            self.linear.bias.add_(F.log_class_weights(weights).to(self.linear.bias))
 
     @property
     def labels(self):

@@ -210,3 +210,46 @@ def test_refined_head_has_the_class_means_of_all_data():
     expected = torch.stack([head(x[y == c]).mean(0) for c in range(2)])
     torch.testing.assert_close(head.labels[:2], expected)
     torch.testing.assert_close(head.labels[2], torch.eye(3, 4)[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_leaves_labels_and_distances_alone(dtype):
+    z, y = make_batch(dtype=torch.float32)
+    plain, labels = AdaptiveLabels(5, 7), AdaptiveLabels(5, 7)
+    expected = plain(z.to(dtype), y), plain.scores(z.to(dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = labels(z.to(dtype), y), labels.scores(z.to(dtype))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("update_every", 0),
+        ("update_every", -2),
+        ("update_every", 1.5),
+        ("warmup_steps", -1),
+        ("repel_weight", -1.0),
+        ("label_momentum", 1.0),
+        ("temperature", 0.0),
+        ("output_dim", 0),
+        ("n_classes", 0),
+    ],
+)
+def test_options_out_of_range(option, value):
+    options = {"n_classes": 3, "output_dim": 3, option: value}
+    with pytest.raises(ValueError, match=rf"{option} must be .*Got {value}"):
+        AdaptiveLabels(**options)
+
+
+def test_class_weights_move_the_scores():
+    labels, plain = AdaptiveLabels(3, 3), AdaptiveLabels(3, 3)
+    z = torch.randn(10, 3)
+    labels.set_class_weights(torch.tensor([1.0, 1.0, 1.0]))
+    torch.testing.assert_close(labels.scores(z), plain.scores(z))
+    labels.set_class_weights(torch.tensor([1.0, 4.0, 1.0]))
+    moved = labels.scores(z) - plain.scores(z)
+    expected = torch.tensor([0.5, 2.0, 0.5]).log().expand(10, 3)
+    torch.testing.assert_close(moved, expected)
+    plain.load_state_dict(labels.state_dict())
+    torch.testing.assert_close(labels.scores(z), plain.scores(z))

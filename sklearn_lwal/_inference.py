@@ -1,0 +1,77 @@
+"""What a fitted model answers: classes, probabilities, scores and latents."""
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from ._batches import inference_batches
+from ._errors import memory_errors
+from ._validation import check_X, is_float32
+
+
+class LatentClassifierMixin(
+    ClassifierMixin, TransformerMixin, ClassNamePrefixFeaturesOutMixin
+):
+    """Prediction and transformation with ``net_``, ``classes_`` and ``labels_``."""
+
+    def predict(self, X):
+        """The class of each row, (n_samples,)."""
+        scores = self._infer(X, "scores")
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
+        return softmax(self._infer(X, "scores"), axis=1)
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities, (n_samples, n_classes)."""
+        return log_softmax(self._infer(X, "scores"), axis=1)
+
+    def decision_function(self, X):
+        """Class scores, (n_samples, n_classes); the largest is the prediction.
+
+        For two classes, as in scikit-learn, one column: the score of
+        ``classes_[1]`` minus that of ``classes_[0]``, (n_samples,).
+        """
+        scores = self._infer(X, "scores")
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def transform(self, X):
+        """The latent z of each row, (n_samples, output_dim)."""
+        return self._infer(X, "latent")
+
+    @property
+    def _n_features_out(self):
+        return self.labels_.shape[1]
+
+    def _infer(self, X, output):
+        """The network's output, computed in float64 where the device has it.
+
+        In double precision a row's result does not depend on the rows that share
+        its batch, and distances far from the origin keep their digits.
+        """
+        check_is_fitted(self)
+        X = check_X(self, X, reset=False, dtype="numeric")
+        device = torch.device(self.net_.device)
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        module = self.net_.module_
+        state = {
+            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in [*module.named_parameters(), *module.named_buffers()]
+        }
+        dtype_out = np.float32 if is_float32(X) else np.float64
+        result, start = None, 0
+        with torch.inference_mode(), memory_errors("Pass fewer rows"):
+            for rows in inference_batches(X, device, dtype):
+                part = torch.func.functional_call(module, state, (rows, output))
+                if result is None:
+                    result = np.empty((X.shape[0], part.shape[1]), dtype_out)
+                result[start : start + len(part)] = part.cpu().numpy()
+                start += len(part)
+        return result

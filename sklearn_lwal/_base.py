@@ -340,7 +340,9 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
             return
         if not self.net_.module_.trains_features:
             earlier = getattr(self, "_feature_sums", None) if partial else None
-            self._feature_sums = self.net_.refine(train, earlier)
+            sums = self.net_.refine(train, earlier)
+            # On the host, so that a model pickled on a GPU loads without one.
+            self._feature_sums = tuple(part.cpu() for part in sums)
         elif not partial:
             self.net_.refine(train)
 

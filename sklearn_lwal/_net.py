@@ -173,7 +173,8 @@ class LabelNet(NeuralNetClassifier):
         """
         sums, masses = self._feature_sums(train)
         if earlier is not None:
-            sums, masses = sums + earlier[0], masses + earlier[1]
+            sums = sums + earlier[0].to(sums)
+            masses = masses + earlier[1].to(masses)
         means = sums / F.safe_divisor(masses)[:, None]
         self.module_.head.refine(means, masses > 0)
         return sums, masses

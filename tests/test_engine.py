@@ -44,6 +44,21 @@ def test_the_order_is_that_of_a_bare_loop():
     np.testing.assert_array_equal(next(batches)[0][:, 0] / 3, order)
 
 
+def test_an_int_seed_gives_the_model_of_a_bare_loop(iris):
+    X, y = (torch.from_numpy(part) for part in iris)
+    torch.manual_seed(12)
+    layer = torch.nn.Linear(4, 3)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
+    for _ in range(5):
+        for index in torch.randperm(150).split(50):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(layer(X[index]), y[index]).backward()
+            optimizer.step()
+    clf = STDClassifier(lr=0.01, batch_size=50, max_epochs=5, random_state=12)
+    latent = clf.fit(X, y).transform(X)
+    np.testing.assert_allclose(latent, layer(X).detach(), atol=1e-5)
+
+
 def test_inference_reads_a_bounded_number_of_rows(monkeypatch):
     monkeypatch.setattr("sklearn_lwal._batches.READ_ONCE_VALUES", 30)
     X = np.random.default_rng(0).normal(size=(25, 10))

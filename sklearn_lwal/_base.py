@@ -16,6 +16,7 @@ from ._net import LabelNet
 from ._network import Network, construct_seeded, hidden_layers
 from ._progress import EpochProgress
 from ._random import random_state, stratified_split, torch_seed
+from ._start import prepare
 
 # "auto": enough steps to train a model on few rows, no fewer epochs on many.
 AUTO_EPOCHS, AUTO_STEPS = 20, 1000
@@ -94,6 +95,9 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
             check.check_two_classes(self, self.classes_[y], weight)
             self._start(X, resume, class_weights)
             train, valid = self._split(X, y, weight, eval_set)
+            if resume:
+                self.net_.restart_average()
+            self._prepare(train, resume)
             self._train(train, valid, self._n_epochs(len(train)))
         return self
 
@@ -137,6 +141,7 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
             self._start(X, resume, class_weights)
             with memory_errors("Pass fewer rows"):
                 train = LabelledRows(X, y, weight, device=self.net_.device)
+            self._prepare(train, resume, partial=True)
             self._train(train, None, 1, partial=True)
         return self
 
@@ -220,15 +225,18 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
         steps_per_epoch = n_batches(n_samples, self.net_.batch_size)
         return max(AUTO_EPOCHS, -(-AUTO_STEPS // steps_per_epoch))
 
+    def _hidden_sizes(self):
+        return check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+
     def _build_net(self, X, batch_size):
-        sizes = check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        sizes = self._hidden_sizes()
 
         def construct():
             hidden = hidden_layers(X.shape[1], sizes, self.dropout)
             head = self._make_head(
                 sizes[-1] if sizes else X.shape[1], len(self.classes_)
             )
-            return Network(hidden, head, self.precision)
+            return Network(hidden, head, self.precision, self.standardize)
 
         # One stream of random numbers for the weights and then the batches: an int
         # seed gives what a bare torch loop draws after torch.manual_seed(seed).
@@ -243,11 +251,15 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
             "lr": self.lr,
             "batch_size": batch_size,
             "device": str(device),
+            "average": self.average,
             "refine_labels": getattr(self, "refine_labels", False),
             "classes": np.arange(len(self.classes_)),
             "train_split": None,
             "verbose": 0,
         }
+        groups = self._param_groups()
+        if groups and "optimizer__param_groups" not in net_params:
+            options["optimizer__param_groups"] = groups
         fusable = self.optimizer in check.FUSED_OPTIMIZERS
         if fusable and device.type != "mps" and "optimizer__foreach" not in net_params:
             options["optimizer__fused"] = True
@@ -299,11 +311,36 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
         y = check.encode(y, self.classes_, "The y of eval_set")
         return LabelledRows(X, y, device=self.net_.device)
 
+    def _prepare(self, train, resume, partial=False):
+        """What the head wants to know of the rows before it is trained on them."""
+        with memory_errors("Pass fewer rows"):
+            prepare(
+                self.net_,
+                train,
+                first=not resume,
+                earlier=self._earlier_sums(partial),
+                closed_form=self._starts_closed_form,
+                find_temperature=self._finds_temperature,
+                seed=self._seed,
+            )
+
+    def _param_groups(self):
+        """Parameters with a rate of their own, a multiple of lr."""
+        return []
+
+    # Whether the head starts by a formula instead of at random, and whether that
+    # gives it a temperature.
+    _starts_closed_form = _finds_temperature = False
+
+    def _earlier_sums(self, partial):
+        """Class sums of the features in earlier calls of ``partial_fit``, or None."""
+        return getattr(self, "_feature_sums", None) if partial else None
+
     def _train(self, train, valid, n_epochs, partial=False):
         """Train the net and take the fitted attributes from it."""
         net = self.net_
         net.max_epochs = n_epochs
-        net.set_params(lr=self.lr)
+        net.set_rate(self.lr)
         net.callbacks = self._callbacks(valid is not None)
         net.initialize_callbacks()
         generator = torch.Generator()
@@ -326,7 +363,7 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
                 if isinstance(callback, EpochProgress):
                     callback.close()
         self._generator_state = generator.get_state()
-        self.labels_ = net.module_.head.labels.detach().cpu().numpy().copy()
+        self._take_from_net()
         # An interrupted epoch has no loss.
         complete = [row for row in net.history[n_rows:] if "train_loss" in row]
         self.history_ = getattr(self, "history_", [])[:] if n_rows else []
@@ -334,13 +371,17 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
             self.history_.append({k: v for k, v in row.items() if k != "batches"})
         self.n_iter_ = len(self.history_)
 
+    def _take_from_net(self):
+        """Set the fitted attributes that show what the head has learned."""
+        head = self.net_.module_.head
+        self.labels_ = head.labels.detach().cpu().numpy().copy()
+
     def _refine(self, train, partial):
         """Labels from all rows given so far, as far as they still tell anything."""
         if not self.net_.refine_labels:
             return
         if not self.net_.module_.trains_features:
-            earlier = getattr(self, "_feature_sums", None) if partial else None
-            sums = self.net_.refine(train, earlier)
+            sums = self.net_.refine(train, self._earlier_sums(partial))
             # On the host, so that a model pickled on a GPU loads without one.
             self._feature_sums = tuple(part.cpu() for part in sums)
         elif not partial:

@@ -1,11 +1,15 @@
 """Mini-batches of data in memory: index slices of tensors, never one row at a time."""
 
+import copy
 import warnings
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from sklearn.utils.sparsefuncs import mean_variance_axis
 from skorch.dataset import Dataset
+
+from .heads.functional import class_membership
 
 # Values in one batch of rows that are only read once (32 MB as float64).
 READ_ONCE_VALUES = 4_000_000
@@ -119,6 +123,94 @@ class LabelledRows(Dataset):
             yield self.rows.take(index), y[start:stop], part
             start = stop
 
+    @property
+    def weights(self):
+        """The sample weights of the rows, or None."""
+        if self.weight is None or self.subset is None:
+            return self.weight
+        return self.weight[self.subset]
+
+    @property
+    def is_sparse(self):
+        """Whether the rows come from a sparse matrix."""
+        return isinstance(self.rows, SparseRows)
+
+    def sparse_rows(self):
+        """The rows as a CSR matrix, where :attr:`is_sparse`."""
+        rows = self.rows.X
+        return rows if self.subset is None else rows[self.subset.cpu().numpy()]
+
+    def sample(self, size, generator):
+        """At most ``size`` random rows of positive weight.
+
+        ``n_available`` of the result tells how many there are.
+        """
+        index = self.subset
+        if index is None:
+            index = torch.arange(len(self), device=self._y.device)
+        if self.weight is not None:
+            index = index[self.weight[index] > 0]
+        found = copy.copy(self)
+        found.__dict__.pop("feature_sums", None)
+        found.n_available = len(index)
+        if len(index) > size:
+            chosen = torch.randperm(len(index), generator=generator)[:size]
+            index = index[chosen.sort().values.to(index.device)]
+        # All rows are read as they lie, not picked one by one.
+        found.subset = None if len(index) == len(self.rows) else index
+        return found
+
+    def column_statistics(self):
+        """Weighted mean and variance of each column, and its share of zeros.
+
+        (n_features,) each; the zeros are counted without the weights.
+        """
+        if self.is_sparse:
+            return self._sparse_statistics()
+        wide = wide_dtype(self._y.device)
+        origin, total, squares, mass, zeros = None, 0.0, 0.0, 0.0, 0
+        for X, _, weight in self.in_order():
+            # Moved near the mean first, where few digits cancel.
+            origin = X.mean(0) if origin is None else origin
+            zeros = zeros + (X == 0).sum(0)
+            moved = X - origin
+            weight = torch.ones_like(moved[:, 0]) if weight is None else weight
+            total = total + (weight @ moved).to(wide)
+            squares = squares + (weight @ moved.square_()).to(wide)
+            mass = mass + weight.sum(dtype=wide)
+        mean = total / mass
+        return origin + mean, squares / mass - mean.square(), zeros / len(self)
+
+    def _sparse_statistics(self):
+        rows = self.sparse_rows()
+        weights = None if self.weight is None else self.weights.cpu().numpy()
+        filled = np.bincount(rows.indices[rows.data != 0], minlength=rows.shape[1])
+        parts = mean_variance_axis(rows.astype(np.float64), axis=0, weights=weights)
+        parts = *parts, 1 - filled / rows.shape[0]
+        place = self._y.device, wide_dtype(self._y.device)
+        return tuple(torch.from_numpy(part).to(*place) for part in parts)
+
+    def class_sums(self, n_classes):
+        """Weighted sums of the rows in the classes, and their weights.
+
+        (n_classes, n_features) and (n_classes,), in double precision where there is.
+        """
+        if self.is_sparse:
+            weight = np.ones(len(self)) if self.weight is None else self.weights.cpu()
+            y = self.y.cpu().numpy()
+            member = sp.csr_matrix(
+                (np.asarray(weight, float), (y, np.arange(len(y)))),
+                shape=(n_classes, len(y)),
+            )
+            sums = (member @ self.sparse_rows()).toarray()
+            masses = np.asarray(member.sum(1)).ravel()
+            dtype = wide_dtype(self._y.device)
+            return tuple(
+                torch.from_numpy(part).to(self._y.device, dtype)
+                for part in (sums, masses)
+            )
+        return sums_by_class(self.in_order(), n_classes)
+
     def in_order(self):
         """All (X, y, sample_weight) once, in order, in batches of bounded size."""
         size = rows_read_at_once(self.rows.X.shape[1])
@@ -133,6 +225,23 @@ class LabelledRows(Dataset):
     def _take(self, index):
         part = None if self.weight is None else self.weight[index]
         return self.rows.take(index), self._y[index], part
+
+
+def wide_dtype(device):
+    """The dtype of long sums on this device."""
+    return torch.float32 if "mps" in str(device) else torch.float64
+
+
+def sums_by_class(batches, n_classes):
+    """As :meth:`LabelledRows.class_sums`, over batches (features, y, weight)."""
+    sums, masses = 0.0, 0.0
+    for features, y, weight in batches:
+        identity = torch.eye(n_classes, dtype=features.dtype, device=features.device)
+        member = class_membership(y, identity, weight)
+        wide = wide_dtype(features.device)
+        sums = sums + (member @ features).to(wide)
+        masses = masses + member.sum(1, dtype=wide)
+    return sums, masses
 
 
 def n_batches(n_samples, batch_size):

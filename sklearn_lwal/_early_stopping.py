@@ -53,3 +53,4 @@ class StopOnAccuracy(Callback):
         if self.state_ is not None:
             net.module_.load_state_dict(self.state_)
             self.state_ = None
+            net.restart_average()

@@ -4,8 +4,19 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import LabelLearningClassifier
+from ._base import AUTO_MIN_BATCH, AUTO_MIN_BATCHES, LabelLearningClassifier
+from ._batches import n_batches
 from .heads.adaptive import AdaptiveHead
+
+# A head that starts in closed form needs few epochs. Rows of a batch go with the
+# learning rate: small steps may be noisy, and many of them cover the same ground.
+FEW_EPOCHS, FEW_STEPS, MOST_EPOCHS = 3, 200, 20
+ROWS_PER_FEATURE_AND_EPOCH = 2
+ROWS_PER_RATE = 128 / 1e-3
+# Learning rate of a temperature that is trained, relative to that of the weights.
+TEMPERATURE_RATE = 10.0
+# Share that the running class means of trained features keep in a step.
+FEATURE_DECAY = 0.9
 
 
 class LwALClassifier(LabelLearningClassifier):
@@ -28,13 +39,33 @@ class LwALClassifier(LabelLearningClassifier):
     output_dim : int or float, default=1.0
         Dimension of the latent: an int is the dimension itself, a float a multiple
         of the number of classes, rounded (1.0 is the paper's LwAL, 10.0 its LwAL10).
-    init : {"random"}, default="random"
-        Start of the head: torch's own for a dense layer, uniform in
-        ``+-1 / sqrt(n_features)``.
-    label_update : {"batch"}, default="batch"
-        Labels move to the class means of the batch, as in the paper.
-    temperature : float, default=1.0
-        Class scores are ``-temperature * distance``; 1.0 is the paper.
+    init : {"discriminant", "random"}, default="discriminant"
+        Start of the head. "discriminant": where linear discriminant analysis puts it,
+        in closed form from the class means and the pooled covariance of at most
+        10,000 rows (2,000 for more than 4,096 features); the shrinkage of the
+        covariance is the one of (0.01, 0.05, 0.2, 0.5, 0.9) with the least log-loss
+        on held-out rows. "random": torch's own for a dense layer, uniform in
+        ``+-1 / sqrt(n_features)``, as in the paper.
+    label_update : {"features", "batch"}, default="features"
+        What the labels follow. "features": the head of the mean features of the
+        class, that is its mean latent over all training rows; with hidden layers the
+        means are running ones over the batches. "batch": the class means of the
+        batch's latents, as in the paper.
+    temperature : "learned" or float, default="learned"
+        Class scores are ``-temperature * distance``; 1.0 is the paper. "learned": with
+        the discriminant start the temperature with the least log-loss on held-out
+        rows, times 0.85 since training sharpens the scores, and then constant; with
+        a random start a parameter that is trained from 1.0 on, at ten times ``lr``.
+        Learned on training rows it is too high where these are few.
+    standardize : bool, default=True
+        Whether features are standardised inside, by their means and deviations over
+        at most 10,000 training rows. The columns of a sparse matrix are taken to be
+        in one unit and keep their proportions. In ``partial_fit`` the first rows
+        decide.
+    average : bool, default=True
+        Whether the model predicts with an average of its weights over about the last
+        quarter of the training steps (polynomial decay, Shamir and Zhang 2013),
+        which takes the place of a schedule of falling learning rates.
     update_every : int, default=1
         Steps between two label updates (the paper's k).
     warmup_steps : int, default=0
@@ -50,17 +81,20 @@ class LwALClassifier(LabelLearningClassifier):
     l2 : float, default=0.0
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the head to the loss.
     max_epochs : int or "auto", default="auto"
-        Passes over the training data. "auto" is 20, or more where that makes
-        fewer than 1,000 steps.
-    lr : float, default=3e-3
-        Learning rate.
+        Passes over the training data. "auto" with the discriminant start and without
+        hidden layers: 3, or more (at most 20) where that makes fewer than 400 steps,
+        and no more than one for every two rows a feature. Else 20, or more where that
+        makes fewer than 1,000 steps.
+    lr : float, default=1e-3
+        Learning rate, constant.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or class, default="adam"
         A :class:`torch.optim.Optimizer` class may be passed; its options go into
         ``net_params``, for example ``{"optimizer__momentum": 0.9}``.
     batch_size : int or "auto", default="auto"
         Rows of a training step, at most: an epoch's batches are made as even as they
-        can be. "auto" is 50 a class (the paper), but at least 32 and at most a
-        twentieth of the rows.
+        can be. "auto" is 64 for a learning rate of 1e-3 and proportional to it or,
+        with ``label_update="batch"``, 50 a class (the paper); but at least 32 and at
+        most a twentieth of the rows.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when neither
         the accuracy nor the loss on them has improved by ``tol`` for
@@ -115,6 +149,8 @@ class LwALClassifier(LabelLearningClassifier):
         ``valid_acc``; ``<name>_best`` says whether a value is the best so far.
     n_iter_ : int
         Number of epochs trained.
+    temperature_ : float
+        The temperature of the scores.
     net_ : skorch net
         The trained net; ``net_.module_`` is the torch module.
 
@@ -125,10 +161,14 @@ class LwALClassifier(LabelLearningClassifier):
 
     Notes
     -----
-    The paper's configurations: LwAL is ``LwALClassifier(output_dim=1.0)``, LwAL10
-    ``LwALClassifier(output_dim=10.0)``, LwAL10+rpl ``LwALClassifier(output_dim=10.0,
-    repel_weight=10)``, each with ``refine_labels=False`` and
-    ``batch_size=50 * n_classes``.
+    The paper's LwAL is ``LwALClassifier(init="random", label_update="batch",
+    temperature=1.0, standardize=False, average=False, refine_labels=False,
+    batch_size=50 * n_classes)``. With ``output_dim=10.0`` it is its LwAL10, with
+    ``repel_weight=10`` as well its LwAL10+rpl.
+
+    The labels of the discriminant start and of ``label_update="features"`` are those
+    of Eq. (1) in the paper: with a dense head ``z = W h + b`` the mean latent of a
+    class is the latent of its mean features.
 
     References
     ----------
@@ -150,9 +190,12 @@ class LwALClassifier(LabelLearningClassifier):
     _parameter_constraints = {
         **LabelLearningClassifier._parameter_constraints,
         "output_dim": [Interval(Real, 1, None, closed="left")],
-        "init": [StrOptions({"random"})],
-        "label_update": [StrOptions({"batch"})],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "init": [StrOptions({"discriminant", "random"})],
+        "label_update": [StrOptions({"features", "batch"})],
+        "temperature": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"learned"}),
+        ],
         "update_every": [Interval(Integral, 1, None, closed="left")],
         "warmup_steps": [Interval(Integral, 0, None, closed="left")],
         "repel_weight": [Interval(Real, 0, None, closed="left")],
@@ -168,9 +211,11 @@ class LwALClassifier(LabelLearningClassifier):
         hidden_layer_sizes=(),
         dropout=0.1,
         output_dim=1.0,
-        init="random",
-        label_update="batch",
-        temperature=1.0,
+        init="discriminant",
+        label_update="features",
+        temperature="learned",
+        standardize=True,
+        average=True,
         update_every=1,
         warmup_steps=0,
         repel_weight=0.0,
@@ -178,7 +223,7 @@ class LwALClassifier(LabelLearningClassifier):
         refine_labels=True,
         l2=0.0,
         max_epochs="auto",
-        lr=3e-3,
+        lr=2e-3,
         optimizer="adam",
         batch_size="auto",
         early_stopping=False,
@@ -202,6 +247,8 @@ class LwALClassifier(LabelLearningClassifier):
         self.init = init
         self.label_update = label_update
         self.temperature = temperature
+        self.standardize = standardize
+        self.average = average
         self.update_every = update_every
         self.warmup_steps = warmup_steps
         self.repel_weight = repel_weight
@@ -233,9 +280,46 @@ class LwALClassifier(LabelLearningClassifier):
             n_classes,
             int(dim),
             l2=self.l2,
-            temperature=self.temperature,
+            label_update=self.label_update,
+            feature_decay=FEATURE_DECAY if self._hidden_sizes() else None,
+            temperature=1.0 if self._finds_temperature else self.temperature,
             update_every=self.update_every,
             warmup_steps=self.warmup_steps,
             repel_weight=self.repel_weight,
             label_momentum=self.label_momentum,
         )
+
+    @property
+    def _starts_closed_form(self):
+        return self.init == "discriminant"
+
+    @property
+    def _finds_temperature(self):
+        return self._starts_closed_form and self.temperature == "learned"
+
+    def _param_groups(self):
+        if self.temperature != "learned" or self._starts_closed_form:
+            return []
+        return [("*log_temperature", {"rate": TEMPERATURE_RATE})]
+
+    def _batch_size(self, n_samples):
+        if self.batch_size != "auto" or self.label_update == "batch":
+            return super()._batch_size(n_samples)
+        most = max(AUTO_MIN_BATCH, n_samples // AUTO_MIN_BATCHES)
+        return max(AUTO_MIN_BATCH, min(round(ROWS_PER_RATE * self.lr), most))
+
+    def _n_epochs(self, n_samples):
+        closed_form = self._starts_closed_form and not self._hidden_sizes()
+        if self.max_epochs != "auto" or not closed_form:
+            return super()._n_epochs(n_samples)
+        # Few rows for many features: the more passes, the more it over-fits.
+        rows_per_feature = n_samples / self.n_features_in_
+        most = min(MOST_EPOCHS, rows_per_feature / ROWS_PER_FEATURE_AND_EPOCH)
+        steps_per_epoch = n_batches(n_samples, self.net_.batch_size)
+        wanted = max(FEW_EPOCHS, -(-FEW_STEPS // steps_per_epoch))
+        return max(1, min(wanted, int(most)))
+
+    def _take_from_net(self):
+        super()._take_from_net()
+        temperature = self.net_.module_.head.adaptive.current_temperature()
+        self.temperature_ = temperature.item()

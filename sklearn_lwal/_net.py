@@ -15,6 +15,8 @@ import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
+from ._averaging import WeightAverage
+from ._batches import sums_by_class
 from .heads import functional as F
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -29,13 +31,23 @@ class LabelNet(NeuralNetClassifier):
     refine_labels : bool
         Whether labels become the class means over the whole training set before
         they are validated and when training ends.
+    average : bool
+        Whether the module predicts with its weights' average over the steps.
     kwargs
         As for :class:`skorch.NeuralNetClassifier`.
     """
 
-    def __init__(self, module, *args, refine_labels=False, **kwargs):
+    def __init__(self, module, *args, refine_labels=False, average=False, **kwargs):
         super().__init__(module, *args, **kwargs)
         self.refine_labels = refine_labels
+        self.average = average
+
+    # Pickled together with the module whose tensors it averages, and loaded without a
+    # GPU like that.
+    cuda_dependent_attributes_ = [
+        *NeuralNetClassifier.cuda_dependent_attributes_,
+        "average_",
+    ]
 
     @property
     def _default_callbacks(self):
@@ -45,10 +57,18 @@ class LabelNet(NeuralNetClassifier):
     def initialize_history(self):
         """Start an empty history."""
         self.best_values_ = {}
+        self.average_ = None
         return super().initialize_history()
 
     def check_data(self, X, y=None):
         """The classifier that holds this net has checked its data."""
+
+    def set_rate(self, lr):
+        """The learning rate, from the next step on."""
+        self.set_params(lr=lr)
+        groups = self.optimizer_.param_groups
+        for group in groups:
+            group["lr"] = lr * group.get("rate", 1.0)
 
     def fit_loop(self, X, y=None, epochs=None, *, valid=None, generator=None, **_):
         """Train on :class:`LabelledRows`, with callbacks as in skorch.
@@ -81,12 +101,12 @@ class LabelNet(NeuralNetClassifier):
         self._set_training(True)
         total = _Totals(self.device)
         step = self._watched_step if watched else self._step
-        for X, y, weight in train.shuffled(self.batch_size, generator):
-            loss, scores = step(X, y, weight)
-            # The own class alone on top; argmax would take ten times as long where
-            # classes come first in memory.
-            hits = (scores >= scores.gather(1, y[:, None])).sum(1) == 1
-            total.add(loss, hits)
+        averaging = self._weight_average()
+        with averaging.iterating() if averaging else contextlib.nullcontext():
+            for X, y, weight in train.shuffled(self.batch_size, generator):
+                self._count(*step(X, y, weight), y, total)
+                if averaging:
+                    averaging.update()
         if not watched:
             # A batch without entries: some callbacks look for the last one's.
             self.history.new_batch()
@@ -98,13 +118,34 @@ class LabelNet(NeuralNetClassifier):
                 "features, for example with StandardScaler."
             )
 
+    @staticmethod
+    def _count(loss, scores, y, total):
+        # The own class alone on top; argmax would take ten times as long where
+        # classes come first in memory.
+        hits = (scores >= scores.gather(1, y[:, None])).sum(1) == 1
+        total.add(loss, hits)
+
+    def _weight_average(self):
+        """The average that this net keeps, or None."""
+        if self.average and self.average_ is None:
+            module = self.module_
+            tensors = [p for p in module.parameters() if p.requires_grad]
+            # Labels belong to the weights they were made with.
+            self.average_ = WeightAverage([*tensors, *module.head.averaged_buffers()])
+        return self.average_
+
+    def restart_average(self):
+        """Let training go on from the weights that the module predicts with."""
+        self.average_ = None
+
     def _step(self, X, y, weight, watched=False):
         """One optimisation step; the loss and the scores before it."""
         self.optimizer_.zero_grad()
         loss, scores = self.module_.loss(X, y, weight)
         loss.backward()
         if watched:
-            named = list(self.get_all_learnable_params())
+            named = self.get_all_learnable_params()
+            named = [(name, p) for name, p in named if p.requires_grad]
             self.notify(
                 "on_grad_computed", named_parameters=named, batch=(X, y), training=True
             )
@@ -171,31 +212,29 @@ class LabelNet(NeuralNetClassifier):
         sums, masses : tensors of shape (n_classes, n_features) and (n_classes,)
             Weighted sums of the head's input in the classes, and their weights.
         """
-        sums, masses = self._feature_sums(train)
-        if earlier is not None:
-            sums = sums + earlier[0].to(sums)
-            masses = masses + earlier[1].to(masses)
+        self._set_training(False)
+        sums, masses = self.feature_sums(train, earlier)
         means = sums / F.safe_divisor(masses)[:, None]
         self.module_.head.refine(means, masses > 0)
         return sums, masses
 
-    def _feature_sums(self, train):
-        found = getattr(train, "feature_sums", None)
-        if found is not None:
-            return found
-        self._set_training(False)
-        identity = torch.eye(len(self.classes), dtype=torch.float32, device=self.device)
-        sums, masses = 0.0, 0.0
-        # One precision up, where the device has it: these are long sums.
-        wide = torch.float32 if "mps" in str(self.device) else torch.float64
-        for X, y, weight in train.in_order():
-            features = self.module_.hidden(X)
-            member = F.class_membership(y, identity, weight)
-            sums = sums + (member @ features).to(wide)
-            masses = masses + member.sum(1, dtype=wide)
-        if not self.module_.trains_features:
-            train.feature_sums = sums, masses
-        return sums, masses
+    @torch.no_grad()
+    def feature_sums(self, train, earlier=None):
+        """Weighted sums of the head's input in the classes, as in :meth:`refine`."""
+        n_classes = len(self.classes)
+        if self.module_.trains_features:
+            hidden = self.module_.hidden
+            batches = ((hidden(X), y, weight) for X, y, weight in train.in_order())
+            sums = sums_by_class(batches, n_classes)
+        else:
+            if not hasattr(train, "feature_sums"):
+                train.feature_sums = train.class_sums(n_classes)
+            sums = train.feature_sums
+        if earlier is None:
+            return sums
+        return tuple(
+            now + before.to(now) for now, before in zip(sums, earlier, strict=True)
+        )
 
     def _record(self, prefix, total):
         loss, accuracy = total.read()
@@ -217,13 +256,18 @@ class LabelNet(NeuralNetClassifier):
     def snapshot(self):
         """All that training changes, for :meth:`restore`."""
         state = self.module_.state_dict(), self.optimizer_.state_dict()
-        return copy.deepcopy((*state, self.best_values_)), len(self.history)
+        average = self.average_ and self.average_.state()
+        return copy.deepcopy((*state, average, self.best_values_)), len(self.history)
 
     def restore(self, snapshot):
         """Undo the training since ``snapshot``."""
-        (module, optimizer, self.best_values_), n_rows = snapshot
+        (module, optimizer, average, self.best_values_), n_rows = snapshot
         self.module_.load_state_dict(module)
         self.optimizer_.load_state_dict(optimizer)
+        if average is None:
+            self.average_ = None
+        else:
+            self.average_.load(average)
         del self.history[n_rows:]
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .heads.linear import StandardizedLinear
+
 _SEEDING = threading.Lock()
 
 
@@ -80,14 +82,24 @@ class Network(nn.Module):
     """Hidden layers and a :class:`~sklearn_lwal.heads._head.Head`.
 
     With ``precision="bfloat16"`` the dense layers train under autocast; the scores
-    and the loss are computed outside of it.
+    and the loss are computed outside of it. With ``standardize`` the first dense
+    layer is a :class:`~sklearn_lwal.heads.linear.StandardizedLinear`.
     """
 
-    def __init__(self, hidden, head, precision="float32"):
+    def __init__(self, hidden, head, precision="float32", standardize=False):
         super().__init__()
         self.hidden = hidden
         self.head = head
         self.precision = precision
+        if standardize and self.trains_features:
+            hidden[0] = StandardizedLinear(hidden[0])
+        elif standardize:
+            head.linear = StandardizedLinear(head.linear)
+
+    @property
+    def first_layer(self):
+        """The dense layer that takes the features as they come."""
+        return self.hidden[0] if self.trains_features else self.head.linear
 
     @property
     def trains_features(self):
@@ -95,20 +107,23 @@ class Network(nn.Module):
         return len(self.hidden) > 0
 
     def latent(self, X):
-        """The latent z, (n, output_dim)."""
+        """The head's input and the latent z, (n, output_dim)."""
         if self.precision == "float32" or X.dtype == torch.float64:
-            return self.head(self.hidden(X))
+            features = self.hidden(X)
+            return features, self.head(features)
         with torch.autocast(X.device.type, dtype=torch.bfloat16):
-            return self.head(self.hidden(X))
+            features = self.hidden(X)
+            return features, self.head(features)
 
     def forward(self, X, output="scores"):
         """Class scores (n, n_classes) or, with ``output="latent"``, z."""
-        z = self.latent(X)
+        _, z = self.latent(X)
         return z if output == "latent" else self.head.scores(z)
 
     def loss(self, X, y, sample_weight=None):
         """A training step's loss and the class scores of the batch."""
-        return self.head.loss(self.latent(X), y, sample_weight)
+        features, z = self.latent(X)
+        return self.head.loss(z, y, sample_weight, features)
 
     def use_generator(self, generator):
         """Let the dropout layers draw from ``generator`` (None: the global one)."""

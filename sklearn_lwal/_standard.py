@@ -17,8 +17,16 @@ class STDClassifier(LabelLearningClassifier):
         As in :class:`LwALClassifier`.
     label_smoothing : float, default=0.0
         Share of each target that is spread evenly over all classes, in [0, 1).
-    l2, max_epochs, lr, optimizer, batch_size
+    standardize, average, l2, optimizer
         As in :class:`LwALClassifier`.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training data; "auto" is 20, or more where that makes fewer
+        than 1,000 steps.
+    lr : float, default=1e-3
+        Learning rate, constant.
+    batch_size : int or "auto", default="auto"
+        Rows of a training step, at most: "auto" is 50 a class, but at least 32 and at
+        most a twentieth of the rows.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
     class_weight, warm_start, random_state, verbose, device, precision
@@ -61,9 +69,11 @@ class STDClassifier(LabelLearningClassifier):
         hidden_layer_sizes=(),
         dropout=0.1,
         label_smoothing=0.0,
+        standardize=True,
+        average=True,
         l2=0.0,
         max_epochs="auto",
-        lr=3e-3,
+        lr=1e-3,
         optimizer="adam",
         batch_size="auto",
         early_stopping=False,
@@ -84,6 +94,8 @@ class STDClassifier(LabelLearningClassifier):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
         self.label_smoothing = label_smoothing
+        self.standardize = standardize
+        self.average = average
         self.l2 = l2
         self.max_epochs = max_epochs
         self.lr = lr

@@ -168,12 +168,14 @@ def test_sparse_equals_dense(clf, container, iris):
     X, y = whole_numbers(iris)
     dense = clone(clf).fit(X, y)
     sparse = clone(clf).fit(container(X), y, eval_set=(container(X), y))
-    np.testing.assert_allclose(sparse.labels_, dense.labels_, atol=1e-6)
+    np.testing.assert_allclose(sparse.labels_, dense.labels_, rtol=1e-5, atol=1e-5)
     for method in ("predict_proba", "transform", "decision_function"):
         expected = getattr(dense, method)(X)
-        np.testing.assert_allclose(getattr(sparse, method)(X), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            getattr(sparse, method)(X), expected, rtol=1e-5, atol=1e-5
+        )
         result = getattr(sparse, method)(container(X))
-        np.testing.assert_allclose(result, expected, atol=1e-6)
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
 def read_only(X):
@@ -319,7 +321,10 @@ def test_grid_search_swaps_the_classifiers(iris):
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.score(X, y) > 0.8
-    assert search.best_params_["lwalclassifier__max_epochs"] == 10
+    # One epoch is enough for the one, not for the other.
+    scores = search.cv_results_["mean_test_score"].reshape(2, 2)
+    assert scores[0].min() > 0.9
+    assert scores[1, 0] < scores[0, 0]
 
 
 @both

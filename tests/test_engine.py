@@ -54,7 +54,8 @@ def test_an_int_seed_gives_the_model_of_a_bare_loop(iris):
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(layer(X[index]), y[index]).backward()
             optimizer.step()
-    clf = STDClassifier(lr=0.01, batch_size=50, max_epochs=5, random_state=12)
+    plain = {"standardize": False, "average": False, "max_epochs": 5}
+    clf = STDClassifier(lr=0.01, batch_size=50, random_state=12, **plain)
     latent = clf.fit(X, y).transform(X)
     np.testing.assert_allclose(latent, layer(X).detach(), atol=1e-5)
 

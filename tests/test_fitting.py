@@ -18,7 +18,9 @@ from sklearn_lwal import LwALClassifier, STDClassifier
 both = pytest.mark.parametrize("Classifier", [LwALClassifier, STDClassifier])
 VARIANTS = {
     "LwAL": LwALClassifier(),
-    "LwAL, last batch": LwALClassifier(refine_labels=False, output_dim=10.0),
+    "LwAL, last batch": LwALClassifier(
+        label_update="batch", refine_labels=False, output_dim=10.0
+    ),
     "LwAL, repel": LwALClassifier(repel_weight=10.0, update_every=3),
     "LwAL, hidden": LwALClassifier(hidden_layer_sizes=(8,)),
     "STD": STDClassifier(),
@@ -125,7 +127,7 @@ class TestContinuing:
     @variants
     def test_partial_fit_learns_piece_by_piece(self, clf, iris):
         X, y = iris
-        clf = new(clf, lr=0.01)
+        clf = new(clf, lr=0.02)
         clf.partial_fit(X[y == 0], y[y == 0], classes=[2, 0, 1])
         assert clf.classes_.tolist() == [0, 1, 2]
         assert np.isfinite(clf.predict_proba(X)).all()

@@ -18,7 +18,9 @@ from sklearn_lwal import LwALClassifier, STDClassifier
 both = pytest.mark.parametrize("Classifier", [LwALClassifier, STDClassifier])
 VARIANTS = {
     "LwAL": LwALClassifier(),
-    "LwAL, last batch": LwALClassifier(refine_labels=False, output_dim=10.0),
+    "LwAL, last batch": LwALClassifier(
+        label_update="batch", refine_labels=False, output_dim=10.0
+    ),
     "LwAL, repel": LwALClassifier(repel_weight=10.0, label_momentum=0.5, l2=0.01),
     "LwAL, k": LwALClassifier(update_every=3, warmup_steps=2),
     "LwAL, hidden": LwALClassifier(hidden_layer_sizes=(8,), dropout=0.5),
@@ -32,6 +34,17 @@ REFINED = {n: clf for n, clf in VARIANTS.items() if n != "LwAL, last batch"}
 refined = pytest.mark.parametrize("clf", REFINED.values(), ids=REFINED)
 LINEAR = {n: clf for n, clf in REFINED.items() if not clf.hidden_layer_sizes}
 linear = pytest.mark.parametrize("clf", LINEAR.values(), ids=LINEAR)
+
+
+# The discriminant start is chosen on held-out rows, as in the CV estimators of
+# scikit-learn: there a row of weight two is not two rows, which may be told apart.
+RANDOM_START = {
+    name: clone(clf).set_params(init="random") if name.startswith("LwAL") else clf
+    for name, clf in LINEAR.items()
+}
+from_random_start = pytest.mark.parametrize(
+    "clf", RANDOM_START.values(), ids=RANDOM_START
+)
 
 
 def new(clf, **options):
@@ -63,7 +76,7 @@ adam_and_sgd = pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 class TestLastBatchWeights:
     """Weights where the labels are those of the last batch."""
 
-    clf = VARIANTS["LwAL, last batch"]
+    clf = clone(VARIANTS["LwAL, last batch"]).set_params(init="random")
     options = {"optimizer": "sgd", "batch_size": 1000, "lr": 0.02}
 
     def test_weights_equal_repetitions(self, iris):
@@ -92,7 +105,7 @@ class TestLastBatchWeights:
 class TestWeights:
     full_batch = {"batch_size": 1000, "lr": 0.02}
 
-    @linear
+    @from_random_start
     @pytest.mark.parametrize("class_weight", [None, {0: 1, 1: 2, 2: 5}])
     def test_weights_equal_repetitions(self, clf, optimizer, class_weight, iris):
         X, y = iris
@@ -319,8 +332,8 @@ class TestOptions:
     @pytest.mark.parametrize("sizes", [(), (8,)])
     def test_l2_shrinks_the_weights(self, Classifier, sizes, iris):
         def spread(l2):
-            clf = new(Classifier(hidden_layer_sizes=sizes, lr=0.01), l2=l2)
-            clf.set_params(max_epochs=20).fit(*iris)
+            clf = new(Classifier(hidden_layer_sizes=sizes, lr=0.03), l2=l2)
+            clf.set_params(max_epochs=50).fit(*iris)
             return np.abs(clf.transform(iris[0]) - clf.transform(iris[0][:1])).max()
 
         assert spread(1.0) < 0.5 * spread(0.0)

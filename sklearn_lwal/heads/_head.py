@@ -52,6 +52,10 @@ class Head(nn.Module):
             False for a class without samples, whose mean is meaningless.
         """
 
+    def averaged_buffers(self):
+        """Buffers that belong to the weights and are averaged with them."""
+        return []
+
     def set_class_weights(self, weights, first):
         """Let class weights count in the decision, where they are given.
 
@@ -62,12 +66,17 @@ class Head(nn.Module):
             Whether training has not begun yet.
         """
 
-    def loss(self, z, y, sample_weight=None):
-        """One training step's loss and the class scores of the batch."""
+    def loss(self, z, y, sample_weight=None, features=None):
+        """One training step's loss and the class scores of the batch.
+
+        ``features`` are what the latents ``z`` were made of, for the heads that keep
+        account of them.
+        """
         loss, scores = self.latent_loss(z, y, sample_weight)
-        if self.l2:
-            loss = loss + self.l2 * self.squared_norm()
-        return loss, scores
+        return self._with_l2(loss), scores
+
+    def _with_l2(self, loss):
+        return loss + self.l2 * self.squared_norm() if self.l2 else loss
 
     def squared_norm(self):
         """``||W||^2 + ||b||^2`` of the dense layer."""

@@ -7,11 +7,15 @@ steps are counted from 0 over the whole run, and the repel loss joins in at
 update steps only.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
 from . import functional as F
 from ._head import Head
+from .linear import standardize
 
 
 class AdaptiveLabels(nn.Module):
@@ -35,13 +39,16 @@ class AdaptiveLabels(nn.Module):
         Weight of the repel loss, Eq. (3) (the paper's lambda; 10 in "+rpl").
     label_momentum : float, default=0.0
         Share of the old label that an update keeps.
-    temperature : float, default=1.0
-        Scores are ``-temperature * distance``.
+    temperature : float or "learned", default=1.0
+        Scores are ``-temperature * distance``. "learned" starts at 1.0 and makes its
+        logarithm a parameter, ``log_temperature``.
 
     Attributes
     ----------
     labels : tensor of shape (n_classes, output_dim)
         Buffer with the current labels; starts as ``eye(n_classes, output_dim)``.
+    temperature : scalar tensor
+        Buffer with the temperature, or None where it is learned.
     step : int64 tensor
         Buffer with the number of training steps counted so far.
     class_offset : tensor of shape (n_classes,)
@@ -85,18 +92,23 @@ class AdaptiveLabels(nn.Module):
             _check(int(k) == k >= least, name, f"an int of at least {least}", k)
         _check(repel_weight >= 0, "repel_weight", "at least 0", repel_weight)
         _check(0 <= label_momentum < 1, "label_momentum", "in [0, 1)", label_momentum)
-        _check(temperature > 0, "temperature", "positive", temperature)
+        learned = temperature == "learned"
+        valid = learned or (not isinstance(temperature, str) and temperature > 0)
+        _check(valid, "temperature", "positive or 'learned'", temperature)
         self.update_every = update_every
         self.warmup_steps = warmup_steps
         self.repel_weight = repel_weight
         self.label_momentum = label_momentum
-        self.temperature = temperature
+        constant = None if learned else torch.tensor(float(temperature))
+        log_temperature = nn.Parameter(torch.zeros(())) if learned else None
+        self.register_buffer("temperature", constant)
+        self.register_parameter("log_temperature", log_temperature)
         self.register_buffer("labels", torch.eye(n_classes, output_dim))
         self.register_buffer("class_offset", torch.zeros(n_classes))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("identity", torch.eye(n_classes), persistent=False)
 
-    def forward(self, z, y, sample_weight=None):
+    def forward(self, z, y, sample_weight=None, class_means=None):
         """The training loss of a batch, a scalar tensor.
 
         Parameters
@@ -106,28 +118,36 @@ class AdaptiveLabels(nn.Module):
             Class indices.
         sample_weight : tensor of shape (n,), optional
             Weighs the loss and the class means.
+        class_means : ClassMeans, optional
+            Means of the latents over more than the batch, which the labels then
+            follow.
         """
-        return self.loss_and_scores(z, y, sample_weight)[0]
+        return self.loss_and_scores(z, y, sample_weight, class_means)[0]
 
-    def loss_and_scores(self, z, y, sample_weight=None):
+    def loss_and_scores(self, z, y, sample_weight=None, class_means=None):
         """The loss and the class scores it was taken from, (n, n_classes)."""
         with torch.autocast(z.device.type, enabled=False):
-            return self._loss_and_scores(_at_least_float32(z), y, sample_weight)
+            z = _at_least_float32(z)
+            return self._loss_and_scores(z, y, sample_weight, class_means)
 
-    def _loss_and_scores(self, z, y, sample_weight):
+    def _loss_and_scores(self, z, y, sample_weight, means):
         base, share = self.labels.to(z.dtype), None
         weight = None if sample_weight is None else sample_weight.to(z.dtype)
         member = F.class_membership(y, self.identity.to(z.dtype), weight)
         if self.training:
-            update = self._is_update_step()
-            base, share = F.label_update(base, member, self.label_momentum, update)
+            rule = self.label_momentum, self._is_update_step()
+            if means is None:
+                base, share = F.label_update(base, member, *rule)
+            else:
+                base, share = F.label_move(base, *means, *rule)
+            update = rule[1]
         loss, scores, labels = F.distance_cross_entropy(
             z,
             base,
             member,
             share,
             weight,
-            self.temperature,
+            self.current_temperature(),
             self.class_offset.to(z.dtype),
         )
         if self.training:
@@ -144,7 +164,13 @@ class AdaptiveLabels(nn.Module):
         offset = self.class_offset.to(z.dtype)
         with torch.autocast(z.device.type, enabled=False):
             distance = F.pairwise_distance(z, self.labels.to(z.dtype))
-        return F.distance_scores(distance.T, self.temperature, offset).T
+        return F.distance_scores(distance.T, self.current_temperature(), offset).T
+
+    def current_temperature(self):
+        """The temperature of the scores, a scalar tensor."""
+        if self.log_temperature is None:
+            return self.temperature
+        return self.log_temperature.exp()
 
     @torch.no_grad()
     def set_labels(self, labels):
@@ -161,6 +187,12 @@ class AdaptiveLabels(nn.Module):
         """
         self.class_offset.copy_(F.log_class_weights(weights))
 
+    @property
+    def feels_origin(self):
+        """Whether moving all latents together may change the loss."""
+        lags = self.update_every > 1 or self.warmup_steps or self.label_momentum
+        return bool(lags or self.repel_weight)
+
     def _is_update_step(self):
         if self.update_every == 1 and not self.warmup_steps:
             return True
@@ -172,21 +204,106 @@ class AdaptiveLabels(nn.Module):
 
 
 class AdaptiveHead(Head):
-    """A dense layer whose latents are compared with :class:`AdaptiveLabels`."""
+    """A dense layer whose latents are compared with :class:`AdaptiveLabels`.
 
-    def __init__(self, in_features, n_classes, output_dim, l2=0.0, **label_options):
+    Parameters
+    ----------
+    in_features, n_classes, output_dim : int
+    l2 : float, default=0.0
+        See :class:`Head`.
+    label_update : {"batch", "features"}, default="batch"
+        "batch": labels follow the class means of the batch's latents. "features":
+        they are the head of the class means of the features, which for a linear head
+        is the mean latent over all that the means were taken of.
+    feature_decay : float, optional
+        None: the features are constant, and :meth:`set_class_features` tells their
+        class means. Else the features change in training, and their class means are
+        taken over the batches, each of which counts this much less with every step.
+    label_options
+        As for :class:`AdaptiveLabels`.
+    """
+
+    def __init__(
+        self,
+        in_features,
+        n_classes,
+        output_dim,
+        l2=0.0,
+        label_update="batch",
+        feature_decay=None,
+        **label_options,
+    ):
         super().__init__(in_features, output_dim, l2)
         self.adaptive = AdaptiveLabels(n_classes, output_dim, **label_options)
+        self.follows_features = label_update == "features"
+        self.feature_decay = feature_decay
+        if self.follows_features:
+            means, mass = torch.zeros(n_classes, in_features), torch.zeros(n_classes)
+            # Running means are part of the state, constant ones are given anew.
+            kept = feature_decay is not None
+            self.register_buffer("class_features", means, persistent=kept)
+            self.register_buffer("class_mass", mass, persistent=kept)
+            # Where every label follows every step, all distances forget the bias; an
+            # optimiser like Adam would make steps out of its gradient's rounding.
+            self.linear.bias.requires_grad_(l2 > 0 or self.adaptive.feels_origin)
 
     def scores(self, z):
         return self.adaptive.scores(z)
 
-    def latent_loss(self, z, y, sample_weight=None):
-        return self.adaptive.loss_and_scores(z, y, sample_weight)
+    def latent_loss(self, z, y, sample_weight=None, class_means=None):
+        return self.adaptive.loss_and_scores(z, y, sample_weight, class_means)
+
+    def loss(self, z, y, sample_weight=None, features=None):
+        means = None
+        if self.follows_features and self.training:
+            means = self._class_means(y, sample_weight, features)
+        loss, scores = self.latent_loss(z, y, sample_weight, means)
+        return self._with_l2(loss), scores
+
+    def _class_means(self, y, sample_weight, features):
+        """What the labels follow in this step."""
+        known, mass = self.class_features, self.class_mass
+        if self.feature_decay is None:
+            # The mean of a linear map is the map of the mean: Eq. (1) exactly, over
+            # all rows, whatever the batch, and with the gradient of all of them.
+            means = linear(known, self.linear.weight, self.linear.bias)
+            return ClassMeans(means, None, mass > 0)
+        # A copy, because the gradient still needs it when the buffer has moved on.
+        known, identity = known.clone(), self.adaptive.identity
+        member = F.class_membership(y, identity, sample_weight)
+        earlier = self.feature_decay * mass
+        mass = earlier + member.sum(1)
+        divisor = F.safe_divisor(mass)[:, None]
+        kept, share = earlier[:, None] / divisor, member / divisor
+        means = kept * linear(known, self.linear.weight, self.linear.bias)
+        with torch.no_grad():
+            seen = torch.addmm(kept * known, share, features.detach().to(known.dtype))
+            self.class_features.copy_(seen)
+            self.class_mass.copy_(mass)
+        return ClassMeans(means, share, mass > 0)
+
+    @torch.no_grad()
+    def set_class_features(self, means, mass):
+        """Class means of the features, (n_classes, in_features), and their weights."""
+        self.class_features.copy_(standardize(self.linear, means))
+        self.class_mass.copy_(mass)
+
+    @torch.no_grad()
+    def start_labels(self):
+        """Labels where the class features have them, before the first step."""
+        means = linear(self.class_features, self.linear.weight, self.linear.bias)
+        self._set_present_labels(means, self.class_mass > 0)
+
+    def set_temperature(self, temperature):
+        """Replace a temperature that is not learned."""
+        self.adaptive.temperature.fill_(temperature)
 
     @property
     def labels(self):
         return self.adaptive.labels
+
+    def averaged_buffers(self):
+        return [self.labels]
 
     def set_class_weights(self, weights, first):
         self.adaptive.set_class_weights(weights)
@@ -196,7 +313,22 @@ class AdaptiveHead(Head):
         # The mean of a linear map is the map of the mean, so this is Eq. (1) over
         # the whole training set without another pass through it.
         means = self(feature_means.to(self.linear.weight.dtype))
+        self._set_present_labels(means, present)
+
+    def _set_present_labels(self, means, present):
         self.adaptive.set_labels(torch.where(present[:, None], means, self.labels))
+
+
+class ClassMeans(NamedTuple):
+    """Mean latents of the classes, ``means + share @ z`` with z those of a batch.
+
+    ``means`` is (n_classes, output_dim), ``share`` (n_classes, n) or None; ``present``
+    (n_classes,) is False for a class that has no mean.
+    """
+
+    means: torch.Tensor
+    share: torch.Tensor | None
+    present: torch.Tensor
 
 
 def _check(valid, name, takes, got):

@@ -72,12 +72,35 @@ def label_update(labels, member, momentum=0.0, update=True):
     # every time, also on a GPU.
     mass = member.sum(1)
     share = member / safe_divisor(mass)[:, None]
-    stays = (mass == 0)[:, None]
+    kept = _kept_share(mass > 0, momentum, update, labels.dtype)
     if update is True and momentum == 0:
-        return stays * labels, share
-    stays = (stays | ~torch.as_tensor(update)).to(labels.dtype)
-    kept = momentum + (1 - momentum) * stays
+        return kept * labels, share
     return kept * labels, (1 - kept) * share
+
+
+def label_move(labels, means, share, present, momentum=0.0, update=True):
+    """As :func:`label_update`, to the targets ``means + share @ z``.
+
+    Parameters
+    ----------
+    means : tensor of shape (n_classes, output_dim)
+        The gradient flows through them.
+    share : tensor of shape (n_classes, n) or None
+    present : bool tensor of shape (n_classes,)
+        A class that is not keeps its label.
+    """
+    kept = _kept_share(present, momentum, update, labels.dtype)
+    base = torch.lerp(means, labels, kept)
+    return base, None if share is None else (1 - kept) * share
+
+
+def _kept_share(present, momentum, update, dtype):
+    """What remains of the old labels, (n_classes, 1)."""
+    stays = ~present[:, None]
+    if update is not True:
+        stays = stays | ~torch.as_tensor(update)
+    stays = stays.to(dtype)
+    return stays if momentum == 0 else momentum + (1 - momentum) * stays
 
 
 def pairwise_distance(z, labels):
@@ -128,6 +151,7 @@ class _DistanceCrossEntropy(torch.autograd.Function):
         a_ci := -t (p_ci sum_k w_ki - w_ci) / (m d_ci), 0 where z_i is l_c
         dloss/dl_c = sum_i a_ci (l_c - z_i) = dloss/db_c
         dloss/dz_i = sum_c a_ci (z_i - l_c) + sum_c h_ci dloss/dl_c
+        dloss/dt = -sum_ci (p_ci sum_k w_ki - w_ci) d_ci / m
     """
 
     @staticmethod
@@ -135,8 +159,8 @@ class _DistanceCrossEntropy(torch.autograd.Function):
         loss, scores, labels, saved = plain_distance_cross_entropy(
             z, base, member, share, weight, temperature, offset
         )
-        mass, *saved = saved
-        ctx.factor = -temperature / mass
+        ctx.mass, *saved = saved
+        ctx.temperature = temperature
         ctx.save_for_backward(member, share, weight, *saved)
         ctx.mark_non_differentiable(scores, labels)
         return loss, scores, labels
@@ -147,13 +171,17 @@ class _DistanceCrossEntropy(torch.autograd.Function):
         member, share, weight, distance, logp, z, labels = ctx.saved_tensors
         a = logp.exp()
         a = a.sub_(member) if weight is None else a.mul_(weight).sub_(member)
+        grad = grad / -ctx.mass
+        dtemperature = None
+        if ctx.needs_input_grad[5]:
+            dtemperature = grad * torch.dot(a.flatten(), distance.flatten())
         # A sample that sits on a label is not pulled by it.
-        a.div_(distance).mul_(distance > TINY).mul_(grad * ctx.factor)
+        a.div_(distance).mul_(distance > TINY).mul_(grad * ctx.temperature)
         dlabels = torch.addmm(a.sum(1)[:, None] * labels, a, z, alpha=-1)
         dz = torch.addmm(a.sum(0)[:, None] * z, a.T, labels, alpha=-1)
         if share is not None:
             dz.addmm_(share.T, dlabels)
-        return dz, dlabels, None, None, None, None, None
+        return dz, dlabels, None, None, None, dtemperature, None
 
 
 def distance_cross_entropy(
@@ -169,7 +197,8 @@ def distance_cross_entropy(
         ``share`` they are ``base``. The gradient flows through both.
     weight : tensor of shape (n,), optional
         The sample weights that ``member`` was made with.
-    temperature : float
+    temperature : float or scalar tensor
+        The gradient flows through a tensor.
     offset : tensor of shape (n_classes,), optional
         Added to the scores.
 

@@ -1,0 +1,223 @@
+"""What comes before the first step: units of the features, class means, the start."""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from ._network import BatchNorm
+from .heads import discriminant
+from .heads.functional import safe_divisor
+from .heads.linear import StandardizedLinear, standardize
+
+# Rows that a covariance is taken from. With more, the accuracy of the start still
+# rises a little, that after an epoch does not.
+SAMPLE_ROWS = 10_000
+# Above this many columns fewer rows are taken, and the arithmetic is done in the
+# space that they span.
+MOSTLY_ZERO = 0.9
+WIDE, WIDE_ROWS, WIDE_VALUES = 4096, 2000, 100_000_000
+
+
+def prepare(
+    net,
+    train,
+    *,
+    first,
+    earlier=None,
+    closed_form=False,
+    find_temperature=False,
+    seed=0,
+):
+    """Make ``net`` ready to be trained on ``train``.
+
+    Parameters
+    ----------
+    net : LabelNet
+    train : LabelledRows
+    first : bool
+        Whether the net has not been trained yet.
+    earlier : tuple of tensors, optional
+        Class sums and weights of rows seen before, as ``net.refine`` returns them.
+    closed_form : bool, default=False
+        Whether the head starts where discriminant analysis would put it.
+    find_temperature : bool, default=False
+        Whether the head takes the temperature of that start, too.
+    seed : int
+        Draws the sample that statistics are taken from.
+    """
+    module, head = net.module_, net.module_.head
+    generator = torch.Generator().manual_seed(seed)
+    follows = getattr(head, "follows_features", False)
+    sample = None
+    if first:
+        sample = train.sample(sample_size(train.rows.X.shape[1]), generator)
+        set_units(module.first_layer, sample)
+        if module.trains_features:
+            settle_batch_norm(module.hidden, sample)
+    if not (follows or (closed_form and first)):
+        return
+    if module.trains_features and not first:
+        return
+    sums, masses = net.feature_sums(train, earlier)
+    if closed_form and first:
+        start_head(module, sample, sums, masses, generator, find_temperature)
+    if follows:
+        means = sums / safe_divisor(masses)[:, None]
+        if head.feature_decay is not None:
+            # As much as the batches will have counted once they have come and gone.
+            share = min(1.0, net.batch_size / len(train))
+            masses = masses * (share / (1 - head.feature_decay))
+        head.set_class_features(means, masses)
+        if first:
+            head.start_labels()
+
+
+def sample_size(n_features):
+    """Rows to take statistics from."""
+    if n_features <= WIDE:
+        return SAMPLE_ROWS
+    return max(1, min(WIDE_ROWS, WIDE_VALUES // n_features))
+
+
+@torch.no_grad()
+def set_units(layer, sample):
+    """Let a :class:`StandardizedLinear` take its statistics from the sample."""
+    if not isinstance(layer, StandardizedLinear):
+        return
+    mean, variance, zeros = sample.column_statistics()
+    variance = variance.clamp_min(0)
+    # Words, categories, pixels of a margin: what is mostly zero counts in one unit, or
+    # the rarest column would be blown up the most.
+    rare = zeros > MOSTLY_ZERO
+    variance[rare] = variance[rare].mean()
+    deviation = variance.sqrt()
+    # What varies by less than float32 can tell is constant.
+    deviation[deviation <= 1e-7 * mean.abs()] = 0
+    layer.set_statistics(mean, deviation)
+
+
+@torch.no_grad()
+def settle_batch_norm(hidden, sample):
+    """Running statistics of untrained layers, which features are computed with."""
+    norms = [layer for layer in hidden.modules() if isinstance(layer, BatchNorm)]
+    hidden.eval()
+    for norm in norms:
+        # None: the plain average over all batches.
+        norm.momentum, momentum = None, norm.momentum
+        norm.train()
+        for X, _, _ in sample.in_order():
+            hidden(X)
+        norm.momentum = momentum
+        norm.eval()
+
+
+@torch.no_grad()
+def start_head(module, sample, sums, masses, generator, find_temperature):
+    """Put the head where discriminant analysis of its input would put it."""
+    head = module.head
+    layer = head.linear
+    n_classes, output_dim = head.labels.shape
+    # Double precision is not to be had everywhere.
+    place = "cpu" if layer.weight.device.type == "mps" else layer.weight.device
+    sums, masses = (part.to(place, torch.float64) for part in (sums, masses))
+    means = sums / safe_divisor(masses)[:, None]
+    means = standardize(layer, means.to(layer.weight.device)).to(place, torch.float64)
+    centre = masses @ means / masses.sum()
+    sums = masses[:, None] * (means - centre)
+    y = sample.y.to(place)
+    weight = sample.weights
+    weight = torch.ones(len(y)) if weight is None else weight
+    weight = weight.to(place, torch.float32)
+    width = sums.shape[1]
+    complete = len(sample) == sample.n_available
+    n_spanning = len(y) + (0 if complete else n_classes)
+    if n_spanning >= width:
+        rows = _features(module, sample, centre.float()).to(place)
+        start = discriminant.discriminant_start(
+            rows, y, weight, sums, masses, output_dim
+        )
+        found = start.weight
+    else:
+        rows = _SparseSpan if sample.is_sparse and not module.trains_features else _Span
+        span = rows(module, sample, centre, None if complete else means)
+        coordinates = discriminant.row_coordinates(span.gram().to(place))
+        if complete:
+            member = torch.nn.functional.one_hot(y, n_classes).T.double() * weight
+            inner = member @ coordinates
+        else:
+            inner = masses[:, None] * coordinates[len(y) :]
+        start = discriminant.discriminant_start(
+            coordinates[: len(y)].float(), y, weight, inner, masses, output_dim
+        )
+        shares = torch.linalg.solve_triangular(
+            coordinates.T, start.weight.T, upper=True
+        )
+        found = span.combine(shares.T).to(place)
+    found = discriminant.with_spare_rows(found, output_dim, generator)
+    layer.weight.copy_(found)
+    layer.bias.copy_(-(found.double() @ centre))
+    if find_temperature:
+        head.set_temperature(start.temperature)
+
+
+def _features(module, sample, centre):
+    """The head's input for the sample, as its weight takes it, centred."""
+    module.eval()
+    layer = module.head.linear
+    parts = [
+        standardize(layer, module.hidden(X)).sub_(centre.to(X.device))
+        for X, _, _ in sample.in_order()
+    ]
+    return torch.cat(parts)
+
+
+class _Span:
+    """The rows of a sample, and the class means unless they lie in its span."""
+
+    def __init__(self, module, sample, centre, means):
+        self.rows = _features(module, sample, centre.float())
+        if means is not None:
+            extra = (means - centre).to(self.rows)
+            self.rows = torch.cat([self.rows, extra])
+
+    def gram(self):
+        return (self.rows @ self.rows.T).double()
+
+    def combine(self, shares):
+        return shares.to(self.rows) @ self.rows
+
+
+class _SparseSpan:
+    """The same without making the rows dense."""
+
+    def __init__(self, module, sample, centre, means):
+        layer = module.head.linear
+        rows, self.centre = sample.sparse_rows().astype(np.float64), _array(centre)
+        if isinstance(layer, StandardizedLinear):
+            shift, scale = _array(layer.shift), _array(layer.scale)
+            rows = (rows @ sp.diags_array(scale)).tocsr()
+            self.centre = self.centre + scale * shift
+        self.rows = rows
+        self.extra = np.zeros((0, len(self.centre)))
+        if means is not None:
+            # Means are standardised, but the rows have not been moved.
+            self.extra = _array(means) - _array(centre) + self.centre
+
+    def gram(self):
+        rows, extra, centre = self.rows, self.extra, self.centre
+        across = rows @ extra.T
+        inner = np.block(
+            [[(rows @ rows.T).toarray(), across], [across.T, extra @ extra.T]]
+        )
+        along = np.concatenate([rows @ centre, extra @ centre])
+        return torch.from_numpy(inner - along[:, None] - along + centre @ centre)
+
+    def combine(self, shares):
+        shares = _array(shares)
+        n = self.rows.shape[0]
+        mixed = (self.rows.T @ shares[:, :n].T).T + shares[:, n:] @ self.extra
+        return torch.from_numpy(mixed - shares.sum(1)[:, None] * self.centre)
+
+
+def _array(tensor):
+    return tensor.detach().cpu().double().numpy()

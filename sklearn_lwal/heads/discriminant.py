@@ -1,0 +1,218 @@
+"""Where linear discriminant analysis would put a head, in closed form.
+
+Source: multi-class discriminant analysis (Rao, "The utilization of multiple
+measurements in problems of biological classification", 1948) with the pooled
+covariance shrunk towards a multiple of the identity (Friedman, "Regularized
+discriminant analysis", 1989). Shrinkage and temperature are chosen by log-loss on
+held-out rows.
+
+Shapes: ``rows`` (m, d) centred features, ``y`` (m,) class indices, ``weight`` (m,)
+sample weights, ``sums`` (n_classes, d) and ``mass`` (n_classes,) the weighted class
+sums of all training rows and their weights, float64. With S the pooled within-class
+covariance, tau its mean diagonal element, g the shrinkage and B the rows
+sqrt(mass_c / mass) (mean_c - mean):
+
+    S_g = (1 - g) S + g tau I
+    B S_g^-1 B' = P diag(sigma^2) P'
+    W_k = P_k' B S_g^-1 / sigma_k, the k-th row of the head, largest sigma first
+
+so that W S_g W' = I: a class's latents scatter by one in every direction.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from .functional import safe_divisor
+
+SHRINKAGES = (0.01, 0.05, 0.2, 0.5, 0.9)
+N_FOLDS = 5
+# Enough held-out rows to compare five shrinkages and to fit one number.
+HELD_OUT_ROWS = 2000
+LOG_TEMPERATURES = torch.linspace(-4.0, 3.0, 29, dtype=torch.float64)
+# Training goes on to sharpen the scores of a head that starts here; a start below
+# the best temperature leaves room for that.
+ROOM_TO_SHARPEN = 0.8
+# Latent dimensions beyond those that discriminate start at this share of their length.
+SPARE_LENGTH = 0.01
+
+
+class Start(NamedTuple):
+    """A head's start: ``weight`` (output_dim, d), ``temperature`` and ``shrinkage``."""
+
+    weight: torch.Tensor
+    temperature: float
+    shrinkage: float
+
+
+class Scatter:
+    """Second moments and class sums of rows, which can be added and subtracted."""
+
+    def __init__(self, moment, sums, mass, count):
+        self.moment, self.sums, self.mass, self.count = moment, sums, mass, count
+
+    @classmethod
+    def of(cls, rows, y, weight, n_classes):
+        member = torch.nn.functional.one_hot(y, n_classes).T.to(rows.dtype) * weight
+        moment = (rows.T @ (rows * weight[:, None])).double()
+        sums, mass = (member @ rows).double(), member.sum(1, dtype=torch.float64)
+        return cls(moment, sums, mass, torch.tensor(len(rows), device=rows.device))
+
+    def __add__(self, other):
+        return self._each(torch.add, other)
+
+    def __sub__(self, other):
+        return self._each(torch.sub, other)
+
+    def _each(self, combine, other):
+        parts = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Scatter(*(combine(mine, theirs) for mine, theirs in parts))
+
+    def within_class(self):
+        """The pooled within-class covariance, (d, d)."""
+        present = self.mass > 0
+        between = self.sums / safe_divisor(self.mass).sqrt()[:, None]
+        total = self.moment - between.T @ between
+        # One mean was taken from each class: that many rows tell nothing of scatter.
+        free = 1 - present.sum().double() / self.count.clamp_min(1)
+        return total / safe_divisor(self.mass.sum() * free.clamp_min(1e-3))
+
+
+def shrunk(covariance, shrinkage):
+    """S_g; where nothing scatters at all, the identity takes the place of S."""
+    tau = covariance.diagonal().mean().clamp_min(0)
+    tau = torch.where(tau > 1e-12, tau, torch.ones_like(tau))
+    result = (1 - shrinkage) * covariance
+    result.diagonal().add_(shrinkage * tau)
+    return result
+
+
+def directions(covariance, sums, mass, output_dim):
+    """The rows W_k, at most ``min(output_dim, n_classes - 1)`` of them."""
+    share = mass / mass.sum()
+    means = sums / safe_divisor(mass)[:, None]
+    between = share.sqrt()[:, None] * (means - share @ means)
+    solved = torch.cholesky_solve(between.T, torch.linalg.cholesky(covariance))
+    squares, vectors = torch.linalg.eigh(between @ solved)
+    squares, vectors = squares.flip(0), vectors.flip(1)
+    n_real = int((squares > 1e-10 * squares[0].clamp_min(1e-12)).sum())
+    k = min(output_dim, len(mass) - 1, n_real)
+    return (solved @ (vectors[:, :k] / squares[:k].sqrt())).T
+
+
+def held_out_losses(rows, y, weight, head, sums, mass):
+    """Summed log-loss of the rows at each of ``LOG_TEMPERATURES``.
+
+    ``sums`` and ``mass`` make the labels and must not count these rows. Rows of a
+    class that they lack are left out.
+    """
+    latents = rows.double() @ head.T
+    labels = (sums / safe_divisor(mass)[:, None]) @ head.T
+    distance = torch.cdist(latents, labels).T.contiguous()
+    distance[mass <= 0] = torch.inf
+    known = weight * (mass > 0)[y]
+    own = distance.gather(0, y[None])[0]
+    own = torch.where(known > 0, own, torch.zeros_like(own))
+    losses = [
+        (known * (t * own + torch.logsumexp(-t * distance, 0))).sum()
+        for t in LOG_TEMPERATURES.exp().tolist()
+    ]
+    return torch.stack(losses), known.sum()
+
+
+def choose(rows, y, weight, sums, mass, output_dim):
+    """The shrinkage and temperature with the least log-loss on held-out rows.
+
+    Returns
+    -------
+    shrinkage, temperature : float
+    scatter : Scatter
+        Of all ``rows``.
+    """
+    n_classes = len(mass)
+    # Every class is dealt out over the folds.
+    fold = torch.empty_like(y)
+    fold[torch.argsort(y, stable=True)] = torch.arange(len(y), device=y.device)
+    fold %= N_FOLDS
+    n_tested = min(N_FOLDS, -(-HELD_OUT_ROWS * N_FOLDS // max(len(y), 1)))
+    parts = []
+    for k in range(n_tested):
+        held = fold == k
+        part = rows[held], y[held], weight[held]
+        parts.append((part, Scatter.of(*part, n_classes)))
+    rest = fold >= n_tested
+    scatter = Scatter.of(rows[rest], y[rest], weight[rest], n_classes)
+    for _, part_scatter in parts:
+        scatter = scatter + part_scatter
+    losses = torch.zeros(len(SHRINKAGES), len(LOG_TEMPERATURES), dtype=torch.float64)
+    total = 0.0
+    for part, held in parts:
+        covariance = (scatter - held).within_class()
+        left = sums - held.sums, (mass - held.mass).clamp_min(0)
+        if (left[1] > 0).sum() < 2:
+            continue
+        for i, shrinkage in enumerate(SHRINKAGES):
+            head = directions(shrunk(covariance, shrinkage), *left, output_dim)
+            loss, known = held_out_losses(*part, head, *left)
+            losses[i] += loss.cpu()
+        total += float(known)
+    if total == 0:
+        # One row a class, say: nothing to learn from, so shrink and stay unsure.
+        return SHRINKAGES[-1], 1.0, scatter
+    i, j = divmod(int(losses.argmin()), len(LOG_TEMPERATURES))
+    return SHRINKAGES[i], _vertex(LOG_TEMPERATURES, losses[i], j).exp().item(), scatter
+
+
+def _vertex(x, y, j):
+    """The lowest point of the parabola through the values around ``y[j]``."""
+    if j in (0, len(y) - 1):
+        return x[j]
+    below, at, above = y[j - 1 : j + 2]
+    curvature = below - 2 * at + above
+    step = (below - above) / (2 * curvature) if curvature > 0 else 0.0
+    return x[j] + step * (x[1] - x[0])
+
+
+def discriminant_start(rows, y, weight, sums, mass, output_dim):
+    """The start of a head, but for spare dimensions; see the top of this module.
+
+    Parameters
+    ----------
+    rows : float32 tensor of shape (m, d)
+        A sample of the features, centred somewhere near their mean.
+    y, weight : tensors of shape (m,)
+    sums, mass : float64 tensors of shape (n_classes, d) and (n_classes,)
+        Class sums of all features, centred likewise.
+    output_dim : int
+
+    Returns
+    -------
+    start : Start
+        With a float64 weight of at most ``output_dim`` rows.
+    """
+    shrinkage, temperature, scatter = choose(rows, y, weight, sums, mass, output_dim)
+    covariance = shrunk(scatter.within_class(), shrinkage)
+    weight = directions(covariance, sums, mass, output_dim)
+    return Start(weight, ROOM_TO_SHARPEN * temperature, shrinkage)
+
+
+def with_spare_rows(weight, output_dim, generator):
+    """``weight`` with short random rows up to ``output_dim``."""
+    n_spare = output_dim - len(weight)
+    width = weight.shape[1]
+    spare = torch.randn(n_spare, width, generator=generator, dtype=torch.float64)
+    length = weight.norm(dim=1).mean() if len(weight) else torch.tensor(1.0)
+    spare = spare.to(weight.device) * (SPARE_LENGTH * length / width**0.5)
+    return torch.cat([weight, spare.to(weight.dtype)])
+
+
+def row_coordinates(gram):
+    """Coordinates in the space that the rows span, for fewer rows than columns.
+
+    ``gram`` (m, m) float64 are the inner products of rows A. Returns L (m, m): its
+    rows have these inner products. A head W_L for rows of L is the head
+    ``W_L @ L^-1 @ A`` for rows of A.
+    """
+    # A's products are those of float32 numbers, and rows may repeat.
+    jitter = 1e-6 * gram.diagonal().mean().clamp_min(1e-12)
+    return torch.linalg.cholesky(gram + jitter * torch.eye(len(gram)).to(gram))

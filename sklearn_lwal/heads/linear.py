@@ -1,0 +1,56 @@
+"""A dense layer for features that come in any units."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# Above this many standard deviations from zero, a column's mean would swallow digits
+# of the float32 product that it cancels in.
+FAR_FROM_ZERO = 1e3
+
+
+class StandardizedLinear(nn.Module):
+    """A dense layer on standardised features ``(x - shift) * scale``.
+
+    In training shift and scale are folded into weight and bias, which are much
+    smaller than a batch; in evaluation they are applied to the features themselves.
+
+    Parameters
+    ----------
+    linear : nn.Linear
+        Gives its weight and bias, which belong to the standardised features.
+    """
+
+    def __init__(self, linear):
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        self.register_buffer("shift", torch.zeros(linear.in_features))
+        self.register_buffer("scale", torch.ones(linear.in_features))
+        self.folds = True
+
+    @torch.no_grad()
+    def set_statistics(self, mean, deviation):
+        """Standardise by these, (in_features,) each; 0 marks a constant column."""
+        self.shift.copy_(mean)
+        constant = deviation == 0
+        self.scale.copy_(torch.where(constant, 1.0, 1 / deviation))
+        # A column that the statistics hold for constant may still vary a little.
+        self.folds = bool((self.shift.abs() * self.scale).max() < FAR_FROM_ZERO)
+
+    def standardize(self, x):
+        """Features as the weight takes them."""
+        return (x - self.shift) * self.scale
+
+    def forward(self, x):
+        if not (self.training and self.folds):
+            return F.linear(self.standardize(x), self.weight, self.bias)
+        weight = self.weight * self.scale
+        return F.linear(x, weight, self.bias - weight @ self.shift)
+
+    def extra_repr(self):
+        return f"in_features={len(self.shift)}, out_features={len(self.weight)}"
+
+
+def standardize(layer, x):
+    """``x`` in the units of the layer's weight."""
+    return layer.standardize(x) if isinstance(layer, StandardizedLinear) else x

@@ -29,15 +29,16 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from benchmarks.methods import lwal, std
+from sklearn_lwal import LwALClassifier
 
 ROWS, FEATURES, CLASSES, BATCH = 60_000, 1280, 10, 500
 ESTIMATORS = {
-    "STD": STDClassifier(),
-    "LwAL p=10": LwALClassifier(output_dim=10),
-    "LwAL p=10 +rpl": LwALClassifier(output_dim=10, repel_weight=10.0),
-    "LwAL p=100": LwALClassifier(output_dim=100),
-    "LwAL p=1000": LwALClassifier(output_dim=1000),
+    "STD": std(),
+    "LwAL p=10": lwal(output_dim=10),
+    "LwAL p=10 +rpl": lwal(output_dim=10, repel_weight=10.0),
+    "LwAL p=100": lwal(output_dim=100),
+    "LwAL p=1000": lwal(output_dim=1000),
 }
 
 

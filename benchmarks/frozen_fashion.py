@@ -13,17 +13,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from benchmarks.methods import lwal, std
 
 from .engine import hardware
 from .frozen_features import frozen_features
 
 METHODS = {
-    "one-hot": STDClassifier(),
-    "LwAL10, labels of the last batch": LwALClassifier(
-        output_dim=10.0, refine_labels=False
-    ),
-    "LwAL10, labels refined": LwALClassifier(output_dim=10.0),
+    "one-hot": std(),
+    "LwAL10, labels of the last batch": lwal(output_dim=10.0, refine_labels=False),
+    "LwAL10, labels refined": lwal(output_dim=10.0),
 }
 RATES = (1e-4, 1e-3)
 SEEDS = (12, 123, 1234)

@@ -17,13 +17,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from benchmarks.methods import lwal, std
 
 METHODS = {
-    "STD": STDClassifier(),
-    "LwAL": LwALClassifier(output_dim=1.0),
-    "LwAL10": LwALClassifier(output_dim=10.0),
-    "LwAL10+rpl": LwALClassifier(output_dim=10.0, repel_weight=10.0),
+    "STD": std(),
+    "LwAL": lwal(output_dim=1.0),
+    "LwAL10": lwal(output_dim=10.0),
+    "LwAL10+rpl": lwal(output_dim=10.0, repel_weight=10.0),
 }
 SEEDS = (12, 123, 1234)
 # For Fashion-MNIST those of the paper (its ResNet50 and DenseNet121); the digits

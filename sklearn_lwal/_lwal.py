@@ -11,7 +11,7 @@ from .heads.adaptive import AdaptiveHead
 # A head that starts in closed form needs few epochs. Rows of a batch go with the
 # learning rate: small steps may be noisy, and many of them cover the same ground.
 FEW_EPOCHS, FEW_STEPS, MOST_EPOCHS = 3, 200, 20
-ROWS_PER_FEATURE_AND_EPOCH = 2
+ROWS_PER_FEATURE_AND_EPOCH = 5
 ROWS_PER_RATE = 128 / 1e-3
 # Learning rate of a temperature that is trained, relative to that of the weights.
 TEMPERATURE_RATE = 10.0
@@ -54,14 +54,16 @@ class LwALClassifier(LabelLearningClassifier):
     temperature : "learned" or float, default="learned"
         Class scores are ``-temperature * distance``; 1.0 is the paper. "learned": with
         the discriminant start the temperature with the least log-loss on held-out
-        rows, times 0.85 since training sharpens the scores, and then constant; with
+        rows, times 0.8 since training sharpens the scores, and then constant; with
         a random start a parameter that is trained from 1.0 on, at ten times ``lr``.
         Learned on training rows it is too high where these are few.
     standardize : bool, default=True
         Whether features are standardised inside, by their means and deviations over
-        at most 10,000 training rows. The columns of a sparse matrix are taken to be
-        in one unit and keep their proportions. In ``partial_fit`` the first rows
-        decide.
+        at most 10,000 training rows, and scaled to one length whatever their number;
+        so their units do not matter, and ``lr`` means the same for few and many.
+        Columns that are zero in more than nine of ten rows (words, categories) are
+        taken to be in one unit and keep their proportions. In ``partial_fit`` the
+        first rows decide.
     average : bool, default=True
         Whether the model predicts with an average of its weights over about the last
         quarter of the training steps (polynomial decay, Shamir and Zhang 2013),
@@ -82,19 +84,20 @@ class LwALClassifier(LabelLearningClassifier):
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the head to the loss.
     max_epochs : int or "auto", default="auto"
         Passes over the training data. "auto" with the discriminant start and without
-        hidden layers: 3, or more (at most 20) where that makes fewer than 400 steps,
-        and no more than one for every two rows a feature. Else 20, or more where that
+        hidden layers: 3, or more where that makes fewer than 200 steps, but at most
+        20 and at most one for every five rows a feature. Else 20, or more where that
         makes fewer than 1,000 steps.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Learning rate, constant.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"} or class, default="adam"
         A :class:`torch.optim.Optimizer` class may be passed; its options go into
         ``net_params``, for example ``{"optimizer__momentum": 0.9}``.
     batch_size : int or "auto", default="auto"
         Rows of a training step, at most: an epoch's batches are made as even as they
-        can be. "auto" is 64 for a learning rate of 1e-3 and proportional to it or,
-        with ``label_update="batch"``, 50 a class (the paper); but at least 32 and at
-        most a twentieth of the rows.
+        can be. "auto" is 256 for a learning rate of 2e-3 and proportional to it (small
+        steps may be noisy, and many of them cover the same ground) or, with
+        ``label_update="batch"``, 50 a class (the paper); but at least 32 and at most a
+        twentieth of the rows.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when neither
         the accuracy nor the loss on them has improved by ``tol`` for

@@ -28,7 +28,7 @@ from .functional import safe_divisor
 SHRINKAGES = (0.01, 0.05, 0.2, 0.5, 0.9)
 N_FOLDS = 5
 # Enough held-out rows to compare five shrinkages and to fit one number.
-HELD_OUT_ROWS = 2000
+HELD_OUT_ROWS = 1000
 LOG_TEMPERATURES = torch.linspace(-4.0, 3.0, 29, dtype=torch.float64)
 # Training goes on to sharpen the scores of a head that starts here; a start below
 # the best temperature leaves room for that.

@@ -9,11 +9,18 @@ from torch import nn
 FAR_FROM_ZERO = 1e3
 
 
+# Mean squared length of the features as the weight takes them, so that a learning rate
+# moves the outputs by as much for 4 features as for 50,000. About the number of
+# features that backbones give: there a rate is what it would be without this.
+SQUARED_LENGTH = 1000
+
+
 class StandardizedLinear(nn.Module):
     """A dense layer on standardised features ``(x - shift) * scale``.
 
-    In training shift and scale are folded into weight and bias, which are much
-    smaller than a batch; in evaluation they are applied to the features themselves.
+    They are also brought to one length, whatever their number. In training shift and
+    scale are folded into weight and bias, which are much smaller than a batch; in
+    evaluation they are applied to the features themselves.
 
     Parameters
     ----------
@@ -30,11 +37,16 @@ class StandardizedLinear(nn.Module):
 
     @torch.no_grad()
     def set_statistics(self, mean, deviation):
-        """Standardise by these, (in_features,) each; 0 marks a constant column."""
+        """Standardise by these, (in_features,) each; 0 marks a constant column.
+
+        The outputs become those that the weight gives for standardised features.
+        """
         self.shift.copy_(mean)
-        constant = deviation == 0
-        self.scale.copy_(torch.where(constant, 1.0, 1 / deviation))
         # A column that the statistics hold for constant may still vary a little.
+        constant = deviation == 0
+        length = (SQUARED_LENGTH / len(mean)) ** 0.5
+        self.scale.copy_(torch.where(constant, 1.0, 1 / deviation) * length)
+        self.weight.div_(length)
         self.folds = bool((self.shift.abs() * self.scale).max() < FAR_FROM_ZERO)
 
     def standardize(self, x):

@@ -1,0 +1,210 @@
+"""Tables and the picture of ``benchmarks.defaults``.
+
+``python -m benchmarks.defaults_report`` reads the JSON files of that benchmark, fills
+the marked blocks of ``docs/benchmarks/defaults.md`` and draws
+``docs/guide/three_changes.png``.
+"""
+
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from benchmarks.defaults import ABLATION, LARGE, SMALL, path_of, read
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "defaults"
+PAGE = ROOT / "docs" / "benchmarks" / "defaults.md"
+PICTURE = ROOT / "docs" / "guide" / "three_changes.png"
+TITLES = {
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar100": "CIFAR-100",
+    "banking77": "Banking77",
+    "trec": "TREC",
+}
+PICTURED = ("cifar100", "banking77")
+RIVALS = ("STD, tuned", "LogisticRegression, tuned")
+EPOCHS = (0, 1, 2, 5, 10)
+
+
+def table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def percent(value, digits=1):
+    return f"{100 * value:.{digits}f}"
+
+
+def compare_table(names):
+    """Accuracy, log-loss, calibration error and seconds of each method."""
+    found = {name: read(RESULTS, "compare", name)["rows"] for name in names}
+    rows = []
+    for method in found[names[0]]:
+        cells = [method]
+        for name in names:
+            row = found[name][method]
+            spread = f" ± {percent(row['accuracy_spread'])}" if row["n"] == 5 else ""
+            quality = "-"
+            if "log_loss" in row:
+                error = percent(row["calibration_error"])
+                quality = f"{row['log_loss']:.3f}, {error}"
+            cells += [percent(row["accuracy"]) + spread, quality, seconds(row)]
+        rows.append(cells)
+    header = ["method"]
+    for name in names:
+        title = TITLES.get(name, name)
+        header += [title, "log-loss, ECE", "s"]
+    return table(header, rows)
+
+
+def seconds(row):
+    digits = 3 if row["seconds"] < 0.1 else 2 if row["seconds"] < 10 else 0
+    return f"{row['seconds']:.{digits}f}"
+
+
+def bars_table():
+    """The default beside the better of the tuned rivals, in points."""
+    rows = []
+    for name in (*LARGE, *SMALL):
+        found = read(RESULTS, "compare", name)["rows"]
+        own = found["LwAL, default"]["accuracy"]
+        cells = [TITLES.get(name, name), percent(own, 2)]
+        for rival in RIVALS:
+            other = found[rival]["accuracy"]
+            cells += [percent(other, 2), f"{100 * (own - other):+.2f}"]
+        rows.append(cells)
+    header = ["data", "LwAL, default", "STD, tuned", "lead", "LR, tuned", "lead"]
+    return table(header, rows)
+
+
+def speed_table():
+    rows = []
+    for name in LARGE:
+        found = read(RESULTS, "speed", name)
+        took, ratios = found["seconds"], found["ratios"]
+        rows.append(
+            [
+                TITLES[name],
+                f"{took['LwAL']:.2f}",
+                f"{took['LogisticRegression']:.2f}",
+                *(f"{value:.2f}" for value in ratios.values()),
+            ]
+        )
+    return table(["data", "LwAL, s", "LR, s", *ratios], rows)
+
+
+def epochs_table():
+    """Accuracy after so many epochs, and after the first and last at each rate."""
+    rows = []
+    for name in LARGE:
+        found = read(RESULTS, "epochs", name)
+        five, default = found["curves"]["five epochs"], found["curves"]["default"]
+        cells = [
+            TITLES[name],
+            *(percent(v) for v in (found["start"], five[0], five[1])),
+        ]
+        cells += [percent(five[4]), f"{percent(default[-1])} ({len(default)})"]
+        for key, curve in found["curves"].items():
+            if key.startswith("lr="):
+                cells.append(f"{percent(curve[0])}, {percent(curve[-1])}")
+        rows.append(cells)
+    rates = [key for key in found["curves"] if key.startswith("lr=")]
+    header = ["data", "start", "1 epoch", "2", "5", "default (epochs)", *rates]
+    return table(header, rows)
+
+
+def ablation_table():
+    """Test accuracy over the epochs at each variant's best rate."""
+    rows = []
+    for variant in ABLATION:
+        cells = [variant]
+        for name in LARGE:
+            found = read(RESULTS, "ablation", name)[variant]
+            curve = " ".join(percent(found["epochs"][e]) for e in EPOCHS)
+            cells.append(f"{curve} ({found['best_rate']:g})")
+        rows.append(cells)
+    return table(["variant", *(TITLES[name] for name in LARGE)], rows)
+
+
+def rates_table():
+    """Validation accuracy over the learning rates."""
+    rows = []
+    for name in LARGE:
+        found = read(RESULTS, "ablation", name)
+        for variant in ABLATION:
+            by_rate = found[variant]["by_rate"]
+            rows.append([TITLES[name], variant, *map(percent, by_rate.values())])
+    return table(["data", "variant", *by_rate], rows)
+
+
+def hidden_table():
+    rows = []
+    found = {name: read(RESULTS, "hidden", name) for name in LARGE}
+    for variant in found[LARGE[0]]:
+        cells = [" ".join(map(percent, found[name][variant])) for name in LARGE]
+        rows.append([variant, *cells])
+    return table(["variant", *(TITLES[name] for name in LARGE)], rows)
+
+
+def draw():
+    """Accuracy against epochs and against the learning rate for each variant."""
+    figure, axes = plt.subplots(2, len(PICTURED), figsize=(10, 8))
+    colours = ["0.55", "C2", "C1", "C0", "C3", "C4"]
+    for (above, below), name in zip(axes.T, PICTURED, strict=True):
+        found = read(RESULTS, "ablation", name)
+        for colour, variant in zip(colours, ABLATION, strict=True):
+            one = found[variant]
+            style = {"color": colour, "label": variant, "marker": "o", "ms": 4}
+            style["lw"] = 3 if variant.startswith("all") else 1.5
+            style["ls"] = "--" if variant.startswith("without") else "-"
+            curve = [100 * value for value in one["epochs"]]
+            above.plot(range(len(curve)), curve, **style)
+            rates = [float(rate) for rate in one["by_rate"]]
+            below.plot(rates, [100 * v for v in one["by_rate"].values()], **style)
+        best = max(max(found[v]["epochs"]) for v in ABLATION)
+        for axis in (above, below):
+            axis.set_ylim(100 * best - 15, 100 * best + 1)
+            axis.grid(alpha=0.3)
+        above.set_title(f"{TITLES[name]}: best rate of each")
+        above.set_xlabel("epochs")
+        above.set_ylabel("test accuracy, %")
+        below.set_xscale("log")
+        below.set_title(f"{TITLES[name]}: epochs and batch size left to the library")
+        below.set_xlabel("learning rate")
+        below.set_ylabel("validation accuracy, %")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE, dpi=110)
+
+
+BLOCKS = {
+    "large": lambda: compare_table(LARGE),
+    "small": lambda: compare_table(tuple(SMALL)),
+    "bars": bars_table,
+    "speed": speed_table,
+    "epochs": epochs_table,
+    "ablation": ablation_table,
+    "rates": rates_table,
+    "hidden": hidden_table,
+}
+
+
+def main():
+    text = PAGE.read_text()
+    for name, make in BLOCKS.items():
+        block = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        text, n = re.subn(
+            block, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.S
+        )
+        assert n == 1, name
+    PAGE.write_text(text)
+    if all(path_of(RESULTS, "ablation", name).exists() for name in PICTURED):
+        draw()
+
+
+if __name__ == "__main__":
+    main()

@@ -378,14 +378,16 @@ class LabelLearningClassifier(LatentClassifierMixin, BaseEstimator):
 
     def _refine(self, train, partial):
         """Labels from all rows given so far, as far as they still tell anything."""
-        if not self.net_.refine_labels:
+        net = self.net_
+        if net.module_.trains_features:
+            if net.refine_labels and not partial:
+                net.refine(train)
             return
-        if not self.net_.module_.trains_features:
-            sums = self.net_.refine(train, self._earlier_sums(partial))
+        known = net.refine if net.refine_labels else net.feature_sums
+        if net.refine_labels or getattr(net.module_.head, "follows_features", False):
+            sums = known(train, self._earlier_sums(partial))
             # On the host, so that a model pickled on a GPU loads without one.
             self._feature_sums = tuple(part.cpu() for part in sums)
-        elif not partial:
-            self.net_.refine(train)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "labels_")

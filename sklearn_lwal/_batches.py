@@ -234,14 +234,26 @@ def wide_dtype(device):
 
 def sums_by_class(batches, n_classes):
     """As :meth:`LabelledRows.class_sums`, over batches (features, y, weight)."""
-    sums, masses = 0.0, 0.0
+    sums, masses, origin = 0.0, 0.0, None
     for features, y, weight in batches:
+        if origin is None:
+            origin = _far_origin(features)
+        features = features if origin is False else features - origin
         identity = torch.eye(n_classes, dtype=features.dtype, device=features.device)
         member = class_membership(y, identity, weight)
         wide = wide_dtype(features.device)
         sums = sums + (member @ features).to(wide)
         masses = masses + member.sum(1, dtype=wide)
+    if origin is not False:
+        sums = sums + masses[:, None] * origin.to(sums)
     return sums, masses
+
+
+def _far_origin(features):
+    """The mean of the rows if they lie so far out that sums lose digits, or False."""
+    # A look at some of them is enough.
+    variance, mean = torch.var_mean(features[:256], 0, correction=0)
+    return mean if (mean.abs() > 30 * variance.sqrt()).any() else False
 
 
 def n_batches(n_samples, batch_size):

@@ -10,7 +10,7 @@ from .heads.adaptive import AdaptiveHead
 
 # A head that starts in closed form needs few epochs. Rows of a batch go with the
 # learning rate: small steps may be noisy, and many of them cover the same ground.
-FEW_EPOCHS, FEW_STEPS, MOST_EPOCHS = 3, 200, 20
+FEW_EPOCHS, FEW_STEPS, MOST_EPOCHS = 3, 100, 20
 ROWS_PER_FEATURE_AND_EPOCH = 5
 ROWS_PER_RATE = 128 / 1e-3
 # Learning rate of a temperature that is trained, relative to that of the weights.
@@ -84,7 +84,7 @@ class LwALClassifier(LabelLearningClassifier):
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the head to the loss.
     max_epochs : int or "auto", default="auto"
         Passes over the training data. "auto" with the discriminant start and without
-        hidden layers: 3, or more where that makes fewer than 200 steps, but at most
+        hidden layers: 3, or more where that makes fewer than 100 steps, but at most
         20 and at most one for every five rows a feature. Else 20, or more where that
         makes fewer than 1,000 steps.
     lr : float, default=2e-3

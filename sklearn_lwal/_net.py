@@ -264,10 +264,9 @@ class LabelNet(NeuralNetClassifier):
         (module, optimizer, average, self.best_values_), n_rows = snapshot
         self.module_.load_state_dict(module)
         self.optimizer_.load_state_dict(optimizer)
-        if average is None:
-            self.average_ = None
-        else:
-            self.average_.load(average)
+        self.average_ = None
+        if average is not None:
+            self._weight_average().load(average)
         del self.history[n_rows:]
 
 

@@ -12,9 +12,11 @@ from .heads.linear import StandardizedLinear, standardize
 # Rows that a covariance is taken from. With more, the accuracy of the start still
 # rises a little, that after an epoch does not.
 SAMPLE_ROWS = 10_000
+# Share of zeros from which a column is one of words, say, and how many times larger
+# than the typical one of those it may be.
+MOSTLY_ZERO, OTHER_UNIT = 0.9, 20
 # Above this many columns fewer rows are taken, and the arithmetic is done in the
 # space that they span.
-MOSTLY_ZERO = 0.9
 WIDE, WIDE_ROWS, WIDE_VALUES = 4096, 2000, 100_000_000
 
 
@@ -86,11 +88,14 @@ def set_units(layer, sample):
         return
     mean, variance, zeros = sample.column_statistics()
     variance = variance.clamp_min(0)
-    # Words, categories, pixels of a margin: what is mostly zero counts in one unit, or
-    # the rarest column would be blown up the most.
-    rare = zeros > MOSTLY_ZERO
-    variance[rare] = variance[rare].mean()
     deviation = variance.sqrt()
+    # Words, categories, pixels of a margin: what is mostly zero counts in one unit, or
+    # the rarest column would be blown up the most. Only what is far larger than the
+    # others must have another unit.
+    rare = zeros > MOSTLY_ZERO
+    if rare.any():
+        rare &= deviation <= OTHER_UNIT * deviation[rare].median()
+        deviation[rare] = deviation[rare].square().mean().sqrt()
     # What varies by less than float32 can tell is constant.
     deviation[deviation <= 1e-7 * mean.abs()] = 0
     layer.set_statistics(mean, deviation)
@@ -153,11 +158,17 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
             coordinates.T, start.weight.T, upper=True
         )
         found = span.combine(shares.T).to(place)
-    found = discriminant.with_spare_rows(found, output_dim, generator)
-    layer.weight.copy_(found)
-    layer.bias.copy_(-(found.double() @ centre))
     if find_temperature:
         head.set_temperature(start.temperature)
+    if len(found) == 0:
+        # Nothing tells the classes apart, or there is one: the random start is better.
+        return
+    # Rows of classes yet to come, in partial_fit, have no direction so far.
+    complete = bool((masses > 0).all())
+    length = discriminant.SPARE_LENGTH if complete else 1.0
+    found = discriminant.with_spare_rows(found, output_dim, generator, length)
+    layer.weight.copy_(found)
+    layer.bias.copy_(-(found.double() @ centre))
 
 
 def _features(module, sample, centre):
@@ -181,7 +192,9 @@ class _Span:
             self.rows = torch.cat([self.rows, extra])
 
     def gram(self):
-        return (self.rows @ self.rows.T).double()
+        # In double precision, a block of columns at a time.
+        blocks = (block.double() for block in self.rows.split(WIDE, dim=1))
+        return sum(block @ block.T for block in blocks)
 
     def combine(self, shares):
         return shares.to(self.rows) @ self.rows

@@ -17,6 +17,9 @@ from . import functional as F
 from ._head import Head
 from .linear import standardize
 
+# Of a class that nothing is known of, in sizes of the largest label.
+FAR_AWAY = 10.0
+
 
 class AdaptiveLabels(nn.Module):
     """Class labels that follow the class means of the latents, as a torch loss.
@@ -290,9 +293,16 @@ class AdaptiveHead(Head):
 
     @torch.no_grad()
     def start_labels(self):
-        """Labels where the class features have them, before the first step."""
+        """Labels where the class features have them, before the first step.
+
+        A class without features gets a label far from all others: nothing is known
+        of it, and nothing should be taken for it.
+        """
         means = linear(self.class_features, self.linear.weight, self.linear.bias)
-        self._set_present_labels(means, self.class_mass > 0)
+        present = self.class_mass > 0
+        size = (means * present[:, None]).norm(dim=1).max().clamp_min(1.0)
+        self.adaptive.set_labels(FAR_AWAY * size * _axes(self.labels))
+        self._set_present_labels(means, present)
 
     def set_temperature(self, temperature):
         """Replace a temperature that is not learned."""
@@ -312,7 +322,8 @@ class AdaptiveHead(Head):
     def refine(self, feature_means, present):
         # The mean of a linear map is the map of the mean, so this is Eq. (1) over
         # the whole training set without another pass through it.
-        means = self(feature_means.to(self.linear.weight.dtype))
+        known = standardize(self.linear, feature_means).to(self.linear.weight.dtype)
+        means = linear(known, self.linear.weight, self.linear.bias)
         self._set_present_labels(means, present)
 
     def _set_present_labels(self, means, present):
@@ -329,6 +340,13 @@ class ClassMeans(NamedTuple):
     means: torch.Tensor
     share: torch.Tensor | None
     present: torch.Tensor
+
+
+def _axes(labels):
+    """Unit vectors along the axes in turn, shaped like the labels."""
+    n_classes, output_dim = labels.shape
+    axes = torch.eye(output_dim, dtype=labels.dtype, device=labels.device)
+    return axes[torch.arange(n_classes, device=labels.device) % output_dim]
 
 
 def _check(valid, name, takes, got):

@@ -9,7 +9,8 @@ held-out rows.
 Shapes: ``rows`` (m, d) centred features, ``y`` (m,) class indices, ``weight`` (m,)
 sample weights, ``sums`` (n_classes, d) and ``mass`` (n_classes,) the weighted class
 sums of all training rows and their weights, float64. With S the pooled within-class
-covariance, tau its mean diagonal element, g the shrinkage and B the rows
+covariance, tau its mean diagonal element (where rows are fewer than columns: in the
+space that they span), g the shrinkage and B the rows
 sqrt(mass_c / mass) (mean_c - mean):
 
     S_g = (1 - g) S + g tau I
@@ -23,13 +24,13 @@ from typing import NamedTuple
 
 import torch
 
-from .functional import safe_divisor
+from .functional import pairwise_distance, safe_divisor
 
 SHRINKAGES = (0.01, 0.05, 0.2, 0.5, 0.9)
 N_FOLDS = 5
 # Enough held-out rows to compare five shrinkages and to fit one number.
 HELD_OUT_ROWS = 1000
-LOG_TEMPERATURES = torch.linspace(-4.0, 3.0, 29, dtype=torch.float64)
+LOG_TEMPERATURES = torch.linspace(-4.0, 3.0, 15, dtype=torch.float64)
 # Training goes on to sharpen the scores of a head that starts here; a start below
 # the best temperature leaves room for that.
 ROOM_TO_SHARPEN = 0.8
@@ -78,25 +79,31 @@ class Scatter:
         return total / safe_divisor(self.mass.sum() * free.clamp_min(1e-3))
 
 
-def shrunk(covariance, shrinkage):
-    """S_g; where nothing scatters at all, the identity takes the place of S."""
-    tau = covariance.diagonal().mean().clamp_min(0)
-    tau = torch.where(tau > 1e-12, tau, torch.ones_like(tau))
+def between_classes(sums, mass):
+    """The rows of B, (n_classes, d)."""
+    share = mass / mass.sum()
+    means = sums / safe_divisor(mass)[:, None]
+    return share.sqrt()[:, None] * (means - share @ means)
+
+
+def shrunk(covariance, shrinkage, between):
+    """S_g; where next to nothing scatters, tau is the variance between classes."""
+    tau = covariance.diagonal().mean()
+    other = between.square().sum() / len(covariance)
+    other = torch.where(other > 0, other, torch.ones_like(other))
+    tau = torch.where(tau > 1e-6 * other, tau, other)
     result = (1 - shrinkage) * covariance
     result.diagonal().add_(shrinkage * tau)
     return result
 
 
-def directions(covariance, sums, mass, output_dim):
+def directions(covariance, between, output_dim):
     """The rows W_k, at most ``min(output_dim, n_classes - 1)`` of them."""
-    share = mass / mass.sum()
-    means = sums / safe_divisor(mass)[:, None]
-    between = share.sqrt()[:, None] * (means - share @ means)
     solved = torch.cholesky_solve(between.T, torch.linalg.cholesky(covariance))
     squares, vectors = torch.linalg.eigh(between @ solved)
     squares, vectors = squares.flip(0), vectors.flip(1)
     n_real = int((squares > 1e-10 * squares[0].clamp_min(1e-12)).sum())
-    k = min(output_dim, len(mass) - 1, n_real)
+    k = min(output_dim, len(between) - 1, n_real)
     return (solved @ (vectors[:, :k] / squares[:k].sqrt())).T
 
 
@@ -106,9 +113,8 @@ def held_out_losses(rows, y, weight, head, sums, mass):
     ``sums`` and ``mass`` make the labels and must not count these rows. Rows of a
     class that they lack are left out.
     """
-    latents = rows.double() @ head.T
     labels = (sums / safe_divisor(mass)[:, None]) @ head.T
-    distance = torch.cdist(latents, labels).T.contiguous()
+    distance = pairwise_distance(rows @ head.T.float(), labels.float()).T.contiguous()
     distance[mass <= 0] = torch.inf
     known = weight * (mass > 0)[y]
     own = distance.gather(0, y[None])[0]
@@ -130,29 +136,36 @@ def choose(rows, y, weight, sums, mass, output_dim):
         Of all ``rows``.
     """
     n_classes = len(mass)
+    # Scatter does not mind where each class lies, but its digits do.
+    centres = _class_means(rows, y, weight, n_classes)
+    residuals = rows - centres[y]
     # Every class is dealt out over the folds.
     fold = torch.empty_like(y)
     fold[torch.argsort(y, stable=True)] = torch.arange(len(y), device=y.device)
-    fold %= N_FOLDS
-    n_tested = min(N_FOLDS, -(-HELD_OUT_ROWS * N_FOLDS // max(len(y), 1)))
+    n_folds = max(N_FOLDS, len(y) // HELD_OUT_ROWS)
+    fold %= n_folds
+    n_tested = min(n_folds, -(-HELD_OUT_ROWS * n_folds // max(len(y), 1)))
     parts = []
     for k in range(n_tested):
         held = fold == k
-        part = rows[held], y[held], weight[held]
-        parts.append((part, Scatter.of(*part, n_classes)))
+        found = Scatter.of(residuals[held], y[held], weight[held], n_classes)
+        parts.append(((rows[held], y[held], weight[held]), found))
     rest = fold >= n_tested
-    scatter = Scatter.of(rows[rest], y[rest], weight[rest], n_classes)
-    for _, part_scatter in parts:
-        scatter = scatter + part_scatter
+    scatter = Scatter.of(residuals[rest], y[rest], weight[rest], n_classes)
+    for _, found in parts:
+        scatter = scatter + found
     losses = torch.zeros(len(SHRINKAGES), len(LOG_TEMPERATURES), dtype=torch.float64)
     total = 0.0
     for part, held in parts:
         covariance = (scatter - held).within_class()
-        left = sums - held.sums, (mass - held.mass).clamp_min(0)
+        held_sums = held.sums + held.mass[:, None] * centres
+        left = _left(sums - held_sums, mass - held.mass, mass)
         if (left[1] > 0).sum() < 2:
             continue
+        between = between_classes(*left)
         for i, shrinkage in enumerate(SHRINKAGES):
-            head = directions(shrunk(covariance, shrinkage), *left, output_dim)
+            covered = shrunk(covariance, shrinkage, between)
+            head = directions(covered, between, output_dim)
             loss, known = held_out_losses(*part, head, *left)
             losses[i] += loss.cpu()
         total += float(known)
@@ -161,6 +174,17 @@ def choose(rows, y, weight, sums, mass, output_dim):
         return SHRINKAGES[-1], 1.0, scatter
     i, j = divmod(int(losses.argmin()), len(LOG_TEMPERATURES))
     return SHRINKAGES[i], _vertex(LOG_TEMPERATURES, losses[i], j).exp().item(), scatter
+
+
+def _class_means(rows, y, weight, n_classes):
+    member = torch.nn.functional.one_hot(y, n_classes).T.to(rows.dtype) * weight
+    return (member @ rows) / safe_divisor(member.sum(1))[:, None]
+
+
+def _left(sums, mass, before):
+    """Sums and weights without the held-out rows; 0 where only rounding is left."""
+    mass = torch.where(mass > 1e-6 * before, mass, torch.zeros_like(mass))
+    return sums * (mass > 0)[:, None], mass
 
 
 def _vertex(x, y, j):
@@ -191,18 +215,19 @@ def discriminant_start(rows, y, weight, sums, mass, output_dim):
         With a float64 weight of at most ``output_dim`` rows.
     """
     shrinkage, temperature, scatter = choose(rows, y, weight, sums, mass, output_dim)
-    covariance = shrunk(scatter.within_class(), shrinkage)
-    weight = directions(covariance, sums, mass, output_dim)
+    between = between_classes(sums, mass)
+    covariance = shrunk(scatter.within_class(), shrinkage, between)
+    weight = directions(covariance, between, output_dim)
     return Start(weight, ROOM_TO_SHARPEN * temperature, shrinkage)
 
 
-def with_spare_rows(weight, output_dim, generator):
-    """``weight`` with short random rows up to ``output_dim``."""
+def with_spare_rows(weight, output_dim, generator, length=SPARE_LENGTH):
+    """``weight`` with random rows of this relative length, up to ``output_dim``."""
     n_spare = output_dim - len(weight)
     width = weight.shape[1]
     spare = torch.randn(n_spare, width, generator=generator, dtype=torch.float64)
-    length = weight.norm(dim=1).mean() if len(weight) else torch.tensor(1.0)
-    spare = spare.to(weight.device) * (SPARE_LENGTH * length / width**0.5)
+    unit = float(weight.norm(dim=1).mean()) if len(weight) else 1.0
+    spare = spare.to(weight.device) * (length * unit / width**0.5)
     return torch.cat([weight, spare.to(weight.dtype)])
 
 
@@ -213,6 +238,6 @@ def row_coordinates(gram):
     rows have these inner products. A head W_L for rows of L is the head
     ``W_L @ L^-1 @ A`` for rows of A.
     """
-    # A's products are those of float32 numbers, and rows may repeat.
-    jitter = 1e-6 * gram.diagonal().mean().clamp_min(1e-12)
+    # Rows may repeat.
+    jitter = 1e-9 * gram.diagonal().max().clamp_min(1e-12)
     return torch.linalg.cholesky(gram + jitter * torch.eye(len(gram)).to(gram))

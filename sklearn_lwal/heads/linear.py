@@ -47,7 +47,8 @@ class StandardizedLinear(nn.Module):
         length = (SQUARED_LENGTH / len(mean)) ** 0.5
         self.scale.copy_(torch.where(constant, 1.0, 1 / deviation) * length)
         self.weight.div_(length)
-        self.folds = bool((self.shift.abs() * self.scale).max() < FAR_FROM_ZERO)
+        far = (self.shift.abs() * self.scale).max() / length
+        self.folds = bool(far < FAR_FROM_ZERO)
 
     def standardize(self, x):
         """Features as the weight takes them."""

@@ -1,4 +1,4 @@
-"""Learning curves of one-hot training and of LwAL side by side.
+"""Learning curves of one-hot training, of the paper's LwAL and of the default.
 
 ``python -m benchmarks.quickstart`` runs in under a minute on scikit-learn's digits;
 ``--dataset fashion_mnist --data-root DIR`` takes Fashion-MNIST through torchvision
@@ -18,12 +18,14 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from benchmarks.methods import lwal, std
+from sklearn_lwal import LwALClassifier
 
 METHODS = {
     "STD": std(),
     "LwAL": lwal(output_dim=1.0),
     "LwAL10": lwal(output_dim=10.0),
     "LwAL10+rpl": lwal(output_dim=10.0, repel_weight=10.0),
+    "library default": LwALClassifier(),
 }
 SEEDS = (12, 123, 1234)
 # For Fashion-MNIST those of the paper (its ResNet50 and DenseNet121); the digits
@@ -129,7 +131,7 @@ def plot(curves, title, path):
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for name, color in zip(curves, ("0.35", "C0", "C1", "C2"), strict=True):
+    for name, color in zip(curves, ("0.35", "C0", "C1", "C2", "C3"), strict=True):
         curve = 100 * curves[name]
         epochs = np.arange(1, curve.shape[1] + 1)
         ax.plot(epochs, curve.mean(0), color=color, label=name, lw=1.8)

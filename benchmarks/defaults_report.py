@@ -82,17 +82,14 @@ def bars_table():
 def speed_table():
     rows = []
     for name in LARGE:
-        found = read(RESULTS, "speed", name)
-        took, ratios = found["seconds"], found["ratios"]
-        rows.append(
-            [
-                TITLES[name],
-                f"{took['LwAL']:.2f}",
-                f"{took['LogisticRegression']:.2f}",
-                *(f"{value:.2f}" for value in ratios.values()),
-            ]
-        )
-    return table(["data", "LwAL, s", "LR, s", *ratios], rows)
+        for threads, found in read(RESULTS, "speed", name).items():
+            took, ratios = found["seconds"], found["ratios"]
+            cells = [TITLES[name], threads.removeprefix("threads=")]
+            cells += [f"{took[key]:.2f}" for key in ("LwAL", "LogisticRegression")]
+            rows.append([*cells, *(f"{value:.2f}" for value in ratios.values())])
+    header = ["data", "threads", "LwAL, s", "LR, s"]
+    header += ["LR / LwAL", "epoch of LwAL / of STD", "start / epoch"]
+    return table(header, rows)
 
 
 def epochs_table():

@@ -259,31 +259,40 @@ class AdaptiveHead(Head):
     def loss(self, z, y, sample_weight=None, features=None):
         means = None
         if self.follows_features and self.training:
-            means = self._class_means(y, sample_weight, features)
+            constant = self.feature_decay is None
+            means = (
+                self._means_of_all()
+                if constant
+                else self._running_means(features, y, sample_weight)
+            )
         loss, scores = self.latent_loss(z, y, sample_weight, means)
         return self._with_l2(loss), scores
 
-    def _class_means(self, y, sample_weight, features):
-        """What the labels follow in this step."""
-        known, mass = self.class_features, self.class_mass
-        if self.feature_decay is None:
-            # The mean of a linear map is the map of the mean: Eq. (1) exactly, over
-            # all rows, whatever the batch, and with the gradient of all of them.
-            means = linear(known, self.linear.weight, self.linear.bias)
-            return ClassMeans(means, None, mass > 0)
-        # A copy, because the gradient still needs it when the buffer has moved on.
-        known, identity = known.clone(), self.adaptive.identity
-        member = F.class_membership(y, identity, sample_weight)
-        earlier = self.feature_decay * mass
+    def _means_of_all(self):
+        """The mean of a linear map is the map of the mean.
+
+        So this is Eq. (1) over all rows, whatever the batch, and with the gradient of
+        all of them.
+        """
+        return ClassMeans(self._latents_of_means(), None, self.class_mass > 0)
+
+    def _running_means(self, features, y, sample_weight):
+        """Means over this batch and, less and less, those before it."""
+        member = F.class_membership(y, self.adaptive.identity, sample_weight)
+        earlier = self.feature_decay * self.class_mass
         mass = earlier + member.sum(1)
         divisor = F.safe_divisor(mass)[:, None]
         kept, share = earlier[:, None] / divisor, member / divisor
-        means = kept * linear(known, self.linear.weight, self.linear.bias)
+        means = kept * self._latents_of_means()
         with torch.no_grad():
-            seen = torch.addmm(kept * known, share, features.detach().to(known.dtype))
-            self.class_features.copy_(seen)
-            self.class_mass.copy_(mass)
+            batch = share @ features.detach().to(share.dtype)
+            # A new tensor: the gradient still needs the old one.
+            self.class_features = torch.addcmul(batch, kept, self.class_features)
+            self.class_mass = mass
         return ClassMeans(means, share, mass > 0)
+
+    def _latents_of_means(self):
+        return linear(self.class_features, self.linear.weight, self.linear.bias)
 
     @torch.no_grad()
     def set_class_features(self, means, mass):
@@ -298,8 +307,7 @@ class AdaptiveHead(Head):
         A class without features gets a label far from all others: nothing is known
         of it, and nothing should be taken for it.
         """
-        means = linear(self.class_features, self.linear.weight, self.linear.bias)
-        present = self.class_mass > 0
+        means, present = self._latents_of_means(), self.class_mass > 0
         size = (means * present[:, None]).norm(dim=1).max().clamp_min(1.0)
         self.adaptive.set_labels(FAR_AWAY * size * _axes(self.labels))
         self._set_present_labels(means, present)

@@ -9,7 +9,7 @@ JSON file a part and data set in ``--out`` (a part that is there is not repeated
 - ``speed``: fits of the default and of LogisticRegression with that C, interleaved;
 - ``epochs``: accuracy of the default after each epoch, at several learning rates;
 - ``ablation``: the three changes one by one, over the epochs and over the rates;
-- ``hidden``: the same with a hidden layer.
+- ``hidden``: the same with a hidden layer, on the sentence vectors.
 
 Small sets (5-fold cross-validation, repeated): digits, wine, breast cancer, iris. Large
 sets (their own test part): the features of ``benchmarks.frozen_features``. Features are
@@ -52,6 +52,7 @@ SMALL = {
     "iris": load_iris,
 }
 LARGE = ("fashion_mnist", "cifar100", "banking77", "trec")
+TEXTS = ("banking77", "trec")
 SEEDS = (0, 1, 2, 3, 4)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -66,7 +67,15 @@ ABLATION = {
     "without labels from features": {"label_update": "batch"},
     "without discriminant start": {"init": "random"},
 }
+# For a comparison of variants: as many steps for each.
+SAME_STEPS = {"batch_size": 256, "max_epochs": 5}
 NO_STEP = {"lr": 1e-30, "batch_size": 1_000_000, "max_epochs": 1}
+
+
+OWN = {
+    "LwAL, default": (LwALClassifier(), True),
+    "LwAL, before any step": (LwALClassifier(**NO_STEP), True),
+}
 
 
 def tuned(estimator, grid, X, y, small):
@@ -108,8 +117,7 @@ def candidates(X, y, small):
     grid = {"C": list(INVERSE_PENALTIES)}
     logistic, penalty = tuned(LogisticRegression(), grid, X, y, small)
     found = {
-        "LwAL, default": (LwALClassifier(), True),
-        "LwAL, before any step": (LwALClassifier(**NO_STEP), True),
+        **OWN,
         "STD, default": (STDClassifier(), True),
         "STD, tuned": (std, True),
         "LogisticRegression, tuned": (logistic, False),
@@ -148,14 +156,22 @@ def averaged(rows):
     }
 
 
-def compare(name, data_root):
-    """Every method; means over the seeds (small sets: over seeds and folds)."""
+def compare(name, data_root, known=None):
+    """Every method; means over the seeds (small sets: over seeds and folds).
+
+    ``known`` is an earlier result, of which all rows but those of LwAL are kept.
+    """
     if name not in SMALL:
         data = load_large(name, data_root)
-        found, chosen = candidates(*data[:2], small=False)
+        if known is None:
+            found, chosen = candidates(*data[:2], small=False)
+        else:
+            found, chosen = OWN, known["chosen"]
+        kept = {} if known is None else known["rows"]
         return {
             "chosen": chosen,
-            "rows": {
+            "rows": kept
+            | {
                 method: averaged(
                     [
                         measured(seeded(clf, seed), data)
@@ -263,14 +279,15 @@ def ablation(name, data_root, n_epochs=10):
     for variant, options in ABLATION.items():
         by_rate = {}
         for lr in ALL_RATES:
-            clf = LwALClassifier(lr=lr, random_state=0, **options)
+            clf = LwALClassifier(lr=lr, random_state=0, **SAME_STEPS | options)
             try:
                 by_rate[lr] = clf.fit(X_fit, y_fit).score(X_val, y_val)
             except ValueError:
                 # The loss became infinite.
                 by_rate[lr] = 0.0
         best = max(by_rate, key=by_rate.get)
-        clf = LwALClassifier(max_epochs=n_epochs, lr=best, **options)
+        options = options | SAME_STEPS
+        clf = LwALClassifier(lr=best, **options | {"max_epochs": n_epochs})
         start = LwALClassifier(**options | NO_STEP, random_state=0).fit(X, y)
         curve = mean_curve(clf, X, y, X_test, y_test, SEEDS[:3])
         result[variant] = {
@@ -299,6 +316,13 @@ def hidden(name, data_root, n_epochs=5):
     }
 
 
+def measures(part, name):
+    """Whether there is such a part of this data set."""
+    if part == "hidden":
+        return name in TEXTS
+    return part == "compare" or name in LARGE
+
+
 def path_of(out, part, name):
     return out / f"{part}_{name.replace(' ', '_')}.json"
 
@@ -311,6 +335,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parts = ("compare", "speed", "epochs", "ablation", "hidden")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    refresh = "measure the rows of LwAL anew in a comparison that is there"
+    parser.add_argument("--refresh", action="store_true", help=refresh)
     parser.add_argument("--datasets", nargs="+", default=[*SMALL, *LARGE])
     parser.add_argument("--data-root", type=Path, default=Path(".data"))
     default_out = Path(__file__).parent / "results" / "defaults"
@@ -322,9 +348,11 @@ def main():
     for part in args.parts:
         for name in args.datasets:
             path = path_of(args.out, part, name)
-            if path.exists() or (name in SMALL and part != "compare"):
+            if (path.exists() and not args.refresh) or not measures(part, name):
                 continue
             extra = [args.out] if part == "speed" else []
+            if part == "compare" and args.refresh:
+                extra = [json.loads(path.read_text())]
             result = globals()[part](name, args.data_root, *extra)
             path.write_text(json.dumps(result, indent=1) + "\n")
             print(f"{part}, {name}: done", flush=True)

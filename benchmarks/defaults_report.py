@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from benchmarks.defaults import ABLATION, LARGE, SMALL, path_of, read
+from benchmarks.defaults import ABLATION, LARGE, SMALL, TEXTS, path_of, read
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "defaults"
@@ -138,11 +138,11 @@ def rates_table():
 
 def hidden_table():
     rows = []
-    found = {name: read(RESULTS, "hidden", name) for name in LARGE}
-    for variant in found[LARGE[0]]:
-        cells = [" ".join(map(percent, found[name][variant])) for name in LARGE]
+    found = {name: read(RESULTS, "hidden", name) for name in TEXTS}
+    for variant in found[TEXTS[0]]:
+        cells = [" ".join(map(percent, found[name][variant])) for name in TEXTS]
         rows.append([variant, *cells])
-    return table(["variant", *(TITLES[name] for name in LARGE)], rows)
+    return table(["variant", *(TITLES[name] for name in TEXTS)], rows)
 
 
 def draw():
@@ -168,7 +168,7 @@ def draw():
         above.set_xlabel("epochs")
         above.set_ylabel("test accuracy, %")
         below.set_xscale("log")
-        below.set_title(f"{TITLES[name]}: epochs and batch size left to the library")
+        below.set_title(f"{TITLES[name]}: five epochs")
         below.set_xlabel("learning rate")
         below.set_ylabel("validation accuracy, %")
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -4,9 +4,9 @@ import contextlib
 
 import torch
 
-# The weight of step i in the average of n steps falls as (i / n)^3: the average looks
-# back over the last quarter of the steps, however many there will be.
-RECENCY = 3
+# The weight of step i in the average of n steps falls as (i / n)^2: the average looks
+# back over the last third of the steps, however many there will be.
+RECENCY = 2
 
 
 class WeightAverage:

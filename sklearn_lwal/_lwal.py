@@ -44,8 +44,10 @@ class LwALClassifier(LabelLearningClassifier):
         in closed form from the class means and the pooled covariance of at most
         10,000 rows (2,000 for more than 4,096 features); the shrinkage of the
         covariance is the one of (0.01, 0.05, 0.2, 0.5, 0.9) with the least log-loss
-        on held-out rows. "random": torch's own for a dense layer, uniform in
-        ``+-1 / sqrt(n_features)``, as in the paper.
+        on held-out rows. If that lowers the log-loss further, the logarithm of each
+        class's share of the rows is added to its score, as in discriminant analysis;
+        else, as ever with "random", the nearest label decides. "random": torch's own
+        for a dense layer, uniform in ``+-1 / sqrt(n_features)``, as in the paper.
     label_update : {"features", "batch"}, default="features"
         What the labels follow. "features": the head of the mean features of the
         class, that is its mean latent over all training rows; with hidden layers the
@@ -62,11 +64,12 @@ class LwALClassifier(LabelLearningClassifier):
         at most 10,000 training rows, and scaled to one length whatever their number;
         so their units do not matter, and ``lr`` means the same for few and many.
         Columns that are zero in more than nine of ten rows (words, categories) are
-        taken to be in one unit and keep their proportions. In ``partial_fit`` the
-        first rows decide.
+        taken to be in one unit and keep their proportions; constant columns count
+        nothing. In ``partial_fit`` the first rows decide, as they do for ``init`` and
+        ``temperature``.
     average : bool, default=True
         Whether the model predicts with an average of its weights over about the last
-        quarter of the training steps (polynomial decay, Shamir and Zhang 2013),
+        third of the training steps (polynomial decay, Shamir and Zhang 2013),
         which takes the place of a schedule of falling learning rates.
     update_every : int, default=1
         Steps between two label updates (the paper's k).

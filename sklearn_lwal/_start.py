@@ -52,7 +52,8 @@ def prepare(
     follows = getattr(head, "follows_features", False)
     sample = None
     if first:
-        sample = train.sample(sample_size(train.rows.X.shape[1]), generator)
+        size = sample_size(train.rows.X.shape[1], train.is_sparse)
+        sample = train.sample(size, generator)
         set_units(module.first_layer, sample)
         if module.trains_features:
             settle_batch_norm(module.hidden, sample)
@@ -70,15 +71,17 @@ def prepare(
             share = min(1.0, net.batch_size / len(train))
             masses = masses * (share / (1 - head.feature_decay))
         head.set_class_features(means, masses)
-        if first:
+        if first and closed_form:
             head.start_labels()
+        elif head.uses_prior:
+            head.set_prior(discriminant.log_prior(masses))
 
 
-def sample_size(n_features):
+def sample_size(n_features, is_sparse=False):
     """Rows to take statistics from."""
     if n_features <= WIDE:
         return SAMPLE_ROWS
-    return max(1, min(WIDE_ROWS, WIDE_VALUES // n_features))
+    return WIDE_ROWS if is_sparse else min(WIDE_ROWS, 1 + WIDE_VALUES // n_features)
 
 
 @torch.no_grad()
@@ -133,13 +136,13 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
     weight = sample.weights
     weight = torch.ones(len(y)) if weight is None else weight
     weight = weight.to(place, torch.float32)
-    width = sums.shape[1]
+    width, offset = sums.shape[1], head.adaptive.class_offset
     complete = len(sample) == sample.n_available
     n_spanning = len(y) + (0 if complete else n_classes)
     if n_spanning >= width:
         rows = _features(module, sample, centre.float()).to(place)
         start = discriminant.discriminant_start(
-            rows, y, weight, sums, masses, output_dim
+            rows, y, weight, sums, masses, output_dim, offset
         )
         found = start.weight
     else:
@@ -152,7 +155,7 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
         else:
             inner = masses[:, None] * coordinates[len(y) :]
         start = discriminant.discriminant_start(
-            coordinates[: len(y)].float(), y, weight, inner, masses, output_dim
+            coordinates[: len(y)].float(), y, weight, inner, masses, output_dim, offset
         )
         shares = torch.linalg.solve_triangular(
             coordinates.T, start.weight.T, upper=True
@@ -160,6 +163,8 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
         found = span.combine(shares.T).to(place)
     if find_temperature:
         head.set_temperature(start.temperature)
+    if start.uses_prior:
+        head.set_prior(discriminant.log_prior(masses))
     if len(found) == 0:
         # Nothing tells the classes apart, or there is one: the random start is better.
         return

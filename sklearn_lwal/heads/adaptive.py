@@ -238,6 +238,8 @@ class AdaptiveHead(Head):
     ):
         super().__init__(in_features, output_dim, l2)
         self.adaptive = AdaptiveLabels(n_classes, output_dim, **label_options)
+        self.uses_prior = False
+        self.register_buffer("log_prior", torch.zeros(n_classes))
         self.follows_features = label_update == "features"
         self.feature_decay = feature_decay
         if self.follows_features:
@@ -325,6 +327,16 @@ class AdaptiveHead(Head):
 
     def set_class_weights(self, weights, first):
         self.adaptive.set_class_weights(weights)
+        self.adaptive.class_offset.add_(self.log_prior)
+
+    @torch.no_grad()
+    def set_prior(self, log_prior):
+        """Let the logarithms of the classes' weighted shares be their offsets."""
+        # They hold the class weights already.
+        weights = self.adaptive.class_offset - self.log_prior
+        self.adaptive.class_offset.copy_(log_prior)
+        self.log_prior.copy_(self.adaptive.class_offset - weights)
+        self.uses_prior = True
 
     @torch.no_grad()
     def refine(self, feature_means, present):

@@ -3,8 +3,8 @@
 Source: multi-class discriminant analysis (Rao, "The utilization of multiple
 measurements in problems of biological classification", 1948) with the pooled
 covariance shrunk towards a multiple of the identity (Friedman, "Regularized
-discriminant analysis", 1989). Shrinkage and temperature are chosen by log-loss on
-held-out rows.
+discriminant analysis", 1989). Shrinkage, temperature and whether the classes' shares
+count are chosen by log-loss on held-out rows.
 
 Shapes: ``rows`` (m, d) centred features, ``y`` (m,) class indices, ``weight`` (m,)
 sample weights, ``sums`` (n_classes, d) and ``mass`` (n_classes,) the weighted class
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import torch
 
-from .functional import pairwise_distance, safe_divisor
+from .functional import log_class_weights, pairwise_distance, safe_divisor
 
 SHRINKAGES = (0.01, 0.05, 0.2, 0.5, 0.9)
 N_FOLDS = 5
@@ -39,11 +39,16 @@ SPARE_LENGTH = 0.01
 
 
 class Start(NamedTuple):
-    """A head's start: ``weight`` (output_dim, d), ``temperature`` and ``shrinkage``."""
+    """A head's start.
+
+    ``weight`` is (output_dim, d); ``uses_prior`` says whether the classes' shares of
+    the rows should count in their scores.
+    """
 
     weight: torch.Tensor
     temperature: float
     shrinkage: float
+    uses_prior: bool
 
 
 class Scatter:
@@ -75,8 +80,9 @@ class Scatter:
         between = self.sums / safe_divisor(self.mass).sqrt()[:, None]
         total = self.moment - between.T @ between
         # One mean was taken from each class: that many rows tell nothing of scatter.
-        free = 1 - present.sum().double() / self.count.clamp_min(1)
-        return total / safe_divisor(self.mass.sum() * free.clamp_min(1e-3))
+        free = (self.count - present.sum()).clamp_min(0).double() / self.count
+        # Without a free row only rounding is left.
+        return total * (free > 0) / safe_divisor(self.mass.sum() * free)
 
 
 def between_classes(sums, mass):
@@ -99,7 +105,7 @@ def shrunk(covariance, shrinkage, between):
 
 def directions(covariance, between, output_dim):
     """The rows W_k, at most ``min(output_dim, n_classes - 1)`` of them."""
-    solved = torch.cholesky_solve(between.T, torch.linalg.cholesky(covariance))
+    solved = torch.cholesky_solve(between.T, _cholesky(covariance))
     squares, vectors = torch.linalg.eigh(between @ solved)
     squares, vectors = squares.flip(0), vectors.flip(1)
     n_real = int((squares > 1e-10 * squares[0].clamp_min(1e-12)).sum())
@@ -107,11 +113,28 @@ def directions(covariance, between, output_dim):
     return (solved @ (vectors[:, :k] / squares[:k].sqrt())).T
 
 
-def held_out_losses(rows, y, weight, head, sums, mass):
-    """Summed log-loss of the rows at each of ``LOG_TEMPERATURES``.
+def _cholesky(matrix):
+    """The factor of a matrix that is positive definite but for rounding."""
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if failed:
+        matrix = matrix.clone()
+        matrix.diagonal().add_(matrix.diagonal().abs().mean())
+        factor = torch.linalg.cholesky(matrix)
+    return factor
+
+
+def log_prior(mass):
+    """Logarithms of the classes' shares; a class without rows counts as the rarest."""
+    rarest = torch.where(mass > 0, mass, torch.inf).min()
+    return log_class_weights(torch.where(mass > 0, mass, rarest))
+
+
+def held_out_losses(rows, y, weight, head, sums, mass, offsets):
+    """Summed log-loss of the rows, (n_offsets, n_temperatures).
 
     ``sums`` and ``mass`` make the labels and must not count these rows. Rows of a
-    class that they lack are left out.
+    class that they lack are left out. ``offsets`` (n_offsets, n_classes) are added to
+    the scores.
     """
     labels = (sums / safe_divisor(mass)[:, None]) @ head.T
     distance = pairwise_distance(rows @ head.T.float(), labels.float()).T.contiguous()
@@ -120,18 +143,20 @@ def held_out_losses(rows, y, weight, head, sums, mass):
     own = distance.gather(0, y[None])[0]
     own = torch.where(known > 0, own, torch.zeros_like(own))
     losses = [
-        (known * (t * own + torch.logsumexp(-t * distance, 0))).sum()
+        (known * (t * own - o[y] + torch.logsumexp(o[:, None] - t * distance, 0))).sum()
+        for o in offsets.to(distance.dtype)
         for t in LOG_TEMPERATURES.exp().tolist()
     ]
-    return torch.stack(losses), known.sum()
+    return torch.stack(losses).view(len(offsets), -1), known.sum()
 
 
-def choose(rows, y, weight, sums, mass, output_dim):
-    """The shrinkage and temperature with the least log-loss on held-out rows.
+def choose(rows, y, weight, sums, mass, output_dim, offset=None):
+    """Shrinkage, prior and temperature with the least log-loss on held-out rows.
 
     Returns
     -------
     shrinkage, temperature : float
+    uses_prior : bool
     scatter : Scatter
         Of all ``rows``.
     """
@@ -154,7 +179,11 @@ def choose(rows, y, weight, sums, mass, output_dim):
     scatter = Scatter.of(residuals[rest], y[rest], weight[rest], n_classes)
     for _, found in parts:
         scatter = scatter + found
-    losses = torch.zeros(len(SHRINKAGES), len(LOG_TEMPERATURES), dtype=torch.float64)
+    offset = torch.zeros_like(mass) if offset is None else offset.to(mass)
+    offsets = torch.stack([offset, log_prior(mass)])
+    # On a dozen rows any confidence may look right: one row's loss holds against it.
+    doubt = weight.mean().item() * LOG_TEMPERATURES.square()
+    losses = doubt.repeat(len(SHRINKAGES), len(offsets), 1)
     total = 0.0
     for part, held in parts:
         covariance = (scatter - held).within_class()
@@ -166,14 +195,16 @@ def choose(rows, y, weight, sums, mass, output_dim):
         for i, shrinkage in enumerate(SHRINKAGES):
             covered = shrunk(covariance, shrinkage, between)
             head = directions(covered, between, output_dim)
-            loss, known = held_out_losses(*part, head, *left)
+            loss, known = held_out_losses(*part, head, *left, offsets)
             losses[i] += loss.cpu()
         total += float(known)
     if total == 0:
         # One row a class, say: nothing to learn from, so shrink and stay unsure.
-        return SHRINKAGES[-1], 1.0, scatter
-    i, j = divmod(int(losses.argmin()), len(LOG_TEMPERATURES))
-    return SHRINKAGES[i], _vertex(LOG_TEMPERATURES, losses[i], j).exp().item(), scatter
+        return SHRINKAGES[-1], 1.0, False, scatter
+    best = torch.unravel_index(losses.argmin(), losses.shape)
+    i, prior, j = (int(k) for k in best)
+    temperature = _vertex(LOG_TEMPERATURES, losses[i, prior], j).exp().item()
+    return SHRINKAGES[i], temperature, bool(prior), scatter
 
 
 def _class_means(rows, y, weight, n_classes):
@@ -197,7 +228,7 @@ def _vertex(x, y, j):
     return x[j] + step * (x[1] - x[0])
 
 
-def discriminant_start(rows, y, weight, sums, mass, output_dim):
+def discriminant_start(rows, y, weight, sums, mass, output_dim, offset=None):
     """The start of a head, but for spare dimensions; see the top of this module.
 
     Parameters
@@ -208,17 +239,21 @@ def discriminant_start(rows, y, weight, sums, mass, output_dim):
     sums, mass : float64 tensors of shape (n_classes, d) and (n_classes,)
         Class sums of all features, centred likewise.
     output_dim : int
+    offset : tensor of shape (n_classes,), optional
+        Added to the scores where the prior is not used.
 
     Returns
     -------
     start : Start
         With a float64 weight of at most ``output_dim`` rows.
     """
-    shrinkage, temperature, scatter = choose(rows, y, weight, sums, mass, output_dim)
+    shrinkage, temperature, uses_prior, scatter = choose(
+        rows, y, weight, sums, mass, output_dim, offset
+    )
     between = between_classes(sums, mass)
     covariance = shrunk(scatter.within_class(), shrinkage, between)
     weight = directions(covariance, between, output_dim)
-    return Start(weight, ROOM_TO_SHARPEN * temperature, shrinkage)
+    return Start(weight, ROOM_TO_SHARPEN * temperature, shrinkage, uses_prior)
 
 
 def with_spare_rows(weight, output_dim, generator, length=SPARE_LENGTH):

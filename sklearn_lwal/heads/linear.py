@@ -42,10 +42,10 @@ class StandardizedLinear(nn.Module):
         The outputs become those that the weight gives for standardised features.
         """
         self.shift.copy_(mean)
-        # A column that the statistics hold for constant may still vary a little.
-        constant = deviation == 0
+        # A constant column would get its weight from rounding alone: it counts nothing.
+        scale = torch.where(deviation == 0, 0.0, 1 / deviation)
         length = (SQUARED_LENGTH / len(mean)) ** 0.5
-        self.scale.copy_(torch.where(constant, 1.0, 1 / deviation) * length)
+        self.scale.copy_(scale * length)
         self.weight.div_(length)
         far = (self.shift.abs() * self.scale).max() / length
         self.folds = bool(far < FAR_FROM_ZERO)

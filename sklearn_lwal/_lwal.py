@@ -61,8 +61,9 @@ class LwALClassifier(LabelLearningClassifier):
         Learned on training rows it is too high where these are few.
     standardize : bool, default=True
         Whether features are standardised inside, by their means and deviations over
-        at most 10,000 training rows, and scaled to one length whatever their number;
-        so their units do not matter, and ``lr`` means the same for few and many.
+        at most 10,000 training rows, and (without hidden layers) scaled to one length
+        whatever their number; so their units do not matter, and ``lr`` means the same
+        for few and many.
         Columns that are zero in more than nine of ten rows (words, categories) are
         taken to be in one unit and keep their proportions; constant columns count
         nothing. In ``partial_fit`` the first rows decide, as they do for ``init`` and

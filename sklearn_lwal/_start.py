@@ -7,7 +7,7 @@ import torch
 from ._network import BatchNorm
 from .heads import discriminant
 from .heads.functional import safe_divisor
-from .heads.linear import StandardizedLinear, standardize
+from .heads.linear import SQUARED_LENGTH, StandardizedLinear, set_bias, standardize
 
 # Rows that a covariance is taken from. With more, the accuracy of the start still
 # rises a little, that after an epoch does not.
@@ -54,7 +54,7 @@ def prepare(
     if first:
         size = sample_size(train.rows.X.shape[1], train.is_sparse)
         sample = train.sample(size, generator)
-        set_units(module.first_layer, sample)
+        set_units(module, sample)
         if module.trains_features:
             settle_batch_norm(module.hidden, sample)
     if not (follows or (closed_form and first)):
@@ -85,8 +85,9 @@ def sample_size(n_features, is_sparse=False):
 
 
 @torch.no_grad()
-def set_units(layer, sample):
+def set_units(module, sample):
     """Let a :class:`StandardizedLinear` take its statistics from the sample."""
+    layer = module.first_layer
     if not isinstance(layer, StandardizedLinear):
         return
     mean, variance, zeros = sample.column_statistics()
@@ -101,7 +102,9 @@ def set_units(layer, sample):
         deviation[rare] = deviation[rare].square().mean().sqrt()
     # What varies by less than float32 can tell is constant.
     deviation[deviation <= 1e-7 * mean.abs()] = 0
-    layer.set_statistics(mean, deviation)
+    # Hidden layers keep their inputs at the size of those between them.
+    length = None if module.trains_features else SQUARED_LENGTH
+    layer.set_statistics(mean, deviation, length)
 
 
 @torch.no_grad()
@@ -173,7 +176,7 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
     length = discriminant.SPARE_LENGTH if complete else 1.0
     found = discriminant.with_spare_rows(found, output_dim, generator, length)
     layer.weight.copy_(found)
-    layer.bias.copy_(-(found.double() @ centre))
+    set_bias(layer, -(found.double() @ centre))
 
 
 def _features(module, sample, centre):

@@ -36,7 +36,7 @@ def weights(clf):
 def by_hand(iterates):
     average = 0.0
     for i, x in enumerate(iterates, 1):
-        average = average + 4 / (3 + i) * (np.asarray(x, dtype=np.float64) - average)
+        average = average + 3 / (2 + i) * (np.asarray(x, dtype=np.float64) - average)
     return average
 
 
@@ -63,8 +63,8 @@ class TestRecursion:
                 np.testing.assert_array_equal(tensor, x)
             np.testing.assert_allclose(tensor, by_hand(iterates[:i]), rtol=1e-12)
 
-    def test_weights_rise_with_the_third_power(self):
-        # i (i + 1) (i + 2), normalised: solved from the recursion.
+    def test_weights_rise_with_the_second_power(self):
+        # i (i + 1), normalised: solved from the recursion.
         n, tensor = 40, torch.zeros(40, dtype=torch.float64)
         average = WeightAverage([tensor])
         with average.iterating():
@@ -72,7 +72,7 @@ class TestRecursion:
                 tensor.copy_(step)
                 average.update()
         i = np.arange(1, n + 1)
-        expected = i * (i + 1) * (i + 2)
+        expected = i * (i + 1)
         np.testing.assert_allclose(tensor, expected / expected.sum(), rtol=1e-10)
 
     def test_an_error_inside_brings_the_average_back(self):

@@ -141,7 +141,7 @@ class TestBeforeTraining:
     def test_statistics_of_a_sample(self, digits, monkeypatch):
         X, y = digits
         whole = LwALClassifier(**BEFORE_TRAINING).fit(X, y)
-        monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda width: 900)
+        monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 900)
         clf = LwALClassifier(**BEFORE_TRAINING).fit(X, y)
         assert (clf.transform(X) != whole.transform(X)).any()
         assert clf.score(X, y) > 0.92
@@ -149,7 +149,7 @@ class TestBeforeTraining:
         np.testing.assert_allclose(clf.labels_, class_means(clf, X, y), atol=1e-5)
         for convert in (np.asarray, sp.csr_matrix):
             # Fewer rows than columns, and class means outside of their span.
-            monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda width: 50)
+            monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 50)
             clf = LwALClassifier(**BEFORE_TRAINING).fit(convert(X), y)
             assert clf.score(X, y) > 0.7
 

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.functional import linear
 
 from . import functional as F
 from ._head import Head
-from .linear import standardize
+from .linear import outputs, standardize
 
 # Of a class that nothing is known of, in sizes of the largest label.
 FAR_AWAY = 10.0
@@ -294,7 +293,7 @@ class AdaptiveHead(Head):
         return ClassMeans(means, share, mass > 0)
 
     def _latents_of_means(self):
-        return linear(self.class_features, self.linear.weight, self.linear.bias)
+        return outputs(self.linear, self.class_features)
 
     @torch.no_grad()
     def set_class_features(self, means, mass):
@@ -343,7 +342,7 @@ class AdaptiveHead(Head):
         # The mean of a linear map is the map of the mean, so this is Eq. (1) over
         # the whole training set without another pass through it.
         known = standardize(self.linear, feature_means).to(self.linear.weight.dtype)
-        means = linear(known, self.linear.weight, self.linear.bias)
+        means = outputs(self.linear, known)
         self._set_present_labels(means, present)
 
     def _set_present_labels(self, means, present):

@@ -33,20 +33,25 @@ class StandardizedLinear(nn.Module):
         self.weight, self.bias = linear.weight, linear.bias
         self.register_buffer("shift", torch.zeros(linear.in_features))
         self.register_buffer("scale", torch.ones(linear.in_features))
+        # The bias is the weight of a constant of the same size as the columns.
+        self.register_buffer("constant", torch.ones(()))
         self.folds = True
 
     @torch.no_grad()
-    def set_statistics(self, mean, deviation):
+    def set_statistics(self, mean, deviation, squared_length=SQUARED_LENGTH):
         """Standardise by these, (in_features,) each; 0 marks a constant column.
 
         The outputs become those that the weight gives for standardised features.
+        ``squared_length=None`` leaves those as long as they are.
         """
         self.shift.copy_(mean)
         # A constant column would get its weight from rounding alone: it counts nothing.
         scale = torch.where(deviation == 0, 0.0, 1 / deviation)
-        length = (SQUARED_LENGTH / len(mean)) ** 0.5
+        length = ((squared_length or len(mean)) / len(mean)) ** 0.5
         self.scale.copy_(scale * length)
+        self.constant.fill_(length)
         self.weight.div_(length)
+        self.bias.div_(length)
         far = (self.shift.abs() * self.scale).max() / length
         self.folds = bool(far < FAR_FROM_ZERO)
 
@@ -56,9 +61,14 @@ class StandardizedLinear(nn.Module):
 
     def forward(self, x):
         if not (self.training and self.folds):
-            return F.linear(self.standardize(x), self.weight, self.bias)
+            return self.outputs(self.standardize(x))
         weight = self.weight * self.scale
-        return F.linear(x, weight, self.bias - weight @ self.shift)
+        bias = torch.addmv(self.bias * self.constant, weight, self.shift, alpha=-1)
+        return F.linear(x, weight, bias)
+
+    def outputs(self, standardized):
+        """The outputs for features as :meth:`standardize` gives them."""
+        return F.linear(standardized, self.weight, self.bias * self.constant)
 
     def extra_repr(self):
         return f"in_features={len(self.shift)}, out_features={len(self.weight)}"
@@ -67,3 +77,17 @@ class StandardizedLinear(nn.Module):
 def standardize(layer, x):
     """``x`` in the units of the layer's weight."""
     return layer.standardize(x) if isinstance(layer, StandardizedLinear) else x
+
+
+def outputs(layer, standardized):
+    """The layer's outputs for what :func:`standardize` gives."""
+    if isinstance(layer, StandardizedLinear):
+        return layer.outputs(standardized)
+    return F.linear(standardized, layer.weight, layer.bias)
+
+
+@torch.no_grad()
+def set_bias(layer, bias):
+    """Let the layer's outputs be ``bias`` where the standardised features are 0."""
+    constant = layer.constant if isinstance(layer, StandardizedLinear) else 1.0
+    layer.bias.copy_(bias / constant)

@@ -5,12 +5,12 @@ the marked blocks of ``docs/benchmarks/defaults.md`` and draws
 ``docs/guide/three_changes.png``.
 """
 
-import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 from benchmarks.defaults import ABLATION, LARGE, SMALL, TEXTS, path_of, read
+from benchmarks.markdown import fill, table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "defaults"
@@ -25,12 +25,6 @@ TITLES = {
 PICTURED = ("cifar100", "banking77")
 RIVALS = ("STD, tuned", "LogisticRegression, tuned")
 EPOCHS = (0, 1, 2, 5, 10)
-
-
-def table(header, rows):
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def percent(value, digits=1):
@@ -199,14 +193,7 @@ BLOCKS = {
 
 
 def main():
-    text = PAGE.read_text()
-    for name, make in BLOCKS.items():
-        block = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text, n = re.subn(
-            block, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.S
-        )
-        assert n == 1, name
-    PAGE.write_text(text)
+    fill(PAGE, {name: make() for name, make in BLOCKS.items()})
     if all(path_of(RESULTS, "ablation", name).exists() for name in PICTURED):
         draw()
 

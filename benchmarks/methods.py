@@ -10,6 +10,8 @@ from sklearn_lwal import (
 
 # A bare training loop: features as they come, the last weights.
 BARE = {"standardize": False, "average": False}
+# What is added to the name of a method whose labels are refined after training.
+REFINED = ", refined"
 PAPER = {"init": "random", "label_update": "batch", "temperature": 1.0, **BARE}
 
 
@@ -21,6 +23,37 @@ def std(**options):
 def lwal(**options):
     """The paper's LwAL, but with refined labels unless told otherwise."""
     return LwALClassifier(**PAPER | options)
+
+
+def paper_methods():
+    """The rows of the paper's tables, and three of this library below them.
+
+    The labels at test time are those of the last batch, as in the authors' code;
+    "refined" ones are Eq. (1) over all training rows, in evaluation mode.
+    """
+    rows = {
+        "STD": std(),
+        "StaticLabel": StaticLabelClassifier(**BARE),
+        "LWR2k": lwr(2),
+        "LWR3k": lwr(3),
+        "LWR5k": lwr(5),
+        "LabelEmbed": LabelEmbedClassifier(**BARE),
+    }
+    variants = {
+        "LwAL": {"output_dim": 1.0},
+        "LwAL10": {"output_dim": 10.0},
+        "LwAL10+rpl": {"output_dim": 10.0, "repel_weight": 10.0},
+    }
+    for name, options in variants.items():
+        rows[name] = lwal(refine_labels=False, **options)
+    for name, options in variants.items():
+        rows[name + REFINED] = lwal(**options)
+    return rows | {"library default": LwALClassifier()}
+
+
+def lwr(update_every):
+    """Learning with retrospection as the authors of LwAL ran it."""
+    return LWRClassifier(variant="lwal", update_every=update_every, **BARE)
 
 
 def rivals(**options):

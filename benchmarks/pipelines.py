@@ -28,13 +28,8 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from benchmarks.frozen_features import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    load_backbone,
-    load_images,
-    load_texts,
-)
+from benchmarks.datasets import load_images, load_texts
+from benchmarks.frozen_features import IMAGENET_MEAN, IMAGENET_STD, load_backbone
 from sklearn_lwal import LwALClassifier, STDClassifier, TextFeatures
 
 PER_CLASS = 2_000

@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.defaults_report import table
 from benchmarks.frozen_features import frozen_features
+from benchmarks.markdown import table
 from benchmarks.methods import rivals
 from benchmarks.plain_loops import train
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from benchmarks.frozen_features import load_images
+from benchmarks.datasets import load_images
 from benchmarks.pipelines import EfficientNetLite
 from sklearn_lwal import LwALClassifier, STDClassifier
 

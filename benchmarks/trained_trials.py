@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.frozen_features import load_images
+from benchmarks.datasets import load_images
 from benchmarks.pipelines import EfficientNetLite
 from sklearn_lwal import LwALClassifier, STDClassifier
 from sklearn_lwal.heads.discriminant import SHRINKAGES

@@ -1,0 +1,38 @@
+"""Write what is kept of the runs into the pages of docs/benchmarks."""
+
+from pathlib import Path
+
+from benchmarks import fair, fair_report, figures, paper, tables
+from benchmarks.markdown import fill
+from benchmarks.runs import kept
+
+DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
+
+
+def main(out, docs=DOCS):
+    """Fill the pages and draw the pictures from the results below ``out``."""
+    scope = paper.Scope()
+    found = {
+        name: kept(runs(scope), out)
+        for name, runs in {
+            "images": paper.image_runs,
+            "texts": paper.text_runs,
+            "warmup": paper.warmup_runs,
+            "structure": paper.structure_runs,
+            "curves": paper.curve_runs,
+            "hierarchy": paper.hierarchy_runs,
+        }.items()
+    }
+    blocks = {
+        "table 1 and 5": tables.speed_tables(found["images"]),
+        "table 2": tables.structure_table(found["structure"]),
+        "table 3": tables.speed_tables(found["texts"], (3, 3)),
+        "table 4": tables.warmup_table(found["warmup"]),
+    }
+    fill(docs / "paper.md", blocks)
+    figures.draw_curves(found["curves"], docs / "figure2.png")
+    figures.draw_hierarchies(found["hierarchy"], docs / "figure3.png")
+    compared = fair.read(scope, out)
+    fill(docs / "fair.md", fair_report.blocks(compared))
+    for name, draw in fair_report.PICTURES.items():
+        draw(compared, docs / name)

@@ -1,0 +1,194 @@
+"""The paper's tables as Markdown, this library's figures beside the printed ones."""
+
+import numpy as np
+
+from benchmarks.datasets import DATASETS
+from benchmarks.labels import square
+from benchmarks.markdown import table
+from benchmarks.paper import FEATURES, WARMUPS, paper_value
+from benchmarks.quickstart import epochs_to_reach
+from sklearn_lwal.structure import paper_distances, structure_correlation
+
+
+def grouped(found, *keys):
+    """Results of the runs that have one, by these fields of the run.
+
+    Parameters
+    ----------
+    found : dict from Run to result or None
+    keys : str
+
+    Returns
+    -------
+    groups : dict from tuples to lists of pairs (run, result)
+    """
+    groups = {}
+    for run, result in found.items():
+        if result is not None:
+            key = tuple(getattr(run, name) for name in keys)
+            groups.setdefault(key, []).append((run, result))
+    return groups
+
+
+def accuracies(pairs):
+    """Test accuracy in percent, (n_seeds, n_epochs)."""
+    return 100 * np.array([result["curves"]["test_accuracy"] for _, result in pairs])
+
+
+def spread(values, digits=1):
+    """Mean and standard deviation as text."""
+    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+
+def epochs_reduced(pairs, reference):
+    """100 (1 - e / E) of each seed that reaches STD's best accuracy with that seed.
+
+    e is the first epoch that does, E the number of all epochs.
+    """
+    bests = {run.seed: curve.max() for (run, _), curve in with_curves(reference)}
+    first = [
+        epochs_to_reach(curve, bests[run.seed])
+        for (run, _), curve in with_curves(pairs)
+        if run.seed in bests
+    ]
+    n_epochs = accuracies(pairs).shape[1]
+    return [100 * (1 - e / n_epochs) if e else None for e in first]
+
+
+def with_curves(pairs):
+    return zip(pairs, accuracies(pairs), strict=True)
+
+
+def reduced_cell(values):
+    """Mean over the seeds that got there, and how many did if not all."""
+    there = [value for value in values if value is not None]
+    if not there:
+        return "-"
+    cell = spread(there, 0)
+    return cell + (
+        "" if len(there) == len(values) else f" ({len(there)} of {len(values)})"
+    )
+
+
+def speed_tables(found, printed_in=(1, 5)):
+    """Tables 1 and 5 (or 3): one Markdown table a data set, backbone and rate."""
+    speed, area = printed_in
+    parts = []
+    for (dataset, backbone, lr), pairs in grouped(
+        found, "dataset", "backbone", "lr"
+    ).items():
+        by_method = grouped(dict(pairs), "method")
+        reference = by_method.get(("STD",))
+        rows = [
+            speed_row(method, own, reference, speed, area)
+            for (method,), own in by_method.items()
+        ]
+        run = pairs[0][0]
+        title = f"**{DATASETS[dataset].title}**, {backbone}, rate {lr:g}, "
+        title += f"{run.max_epochs} epochs, batches of {run.batch_size}, "
+        title += f"{len({run.seed for run, _ in pairs})} seeds"
+        parts.append(f"{title}\n\n{table(SPEED_HEADER, rows)}")
+    return "\n\n".join(parts)
+
+
+SPEED_HEADER = [
+    "method",
+    "epochs reduced, %",
+    "paper",
+    "best accuracy, %",
+    "paper",
+    "AUAC",
+    "paper",
+    "s / epoch",
+    "of STD",
+]
+
+
+def speed_row(method, pairs, reference, speed, area):
+    run = pairs[0][0]
+    if method == "STD":
+        reduced = "reference"
+    else:
+        reduced = reduced_cell(epochs_reduced(pairs, reference)) if reference else ""
+    curves = accuracies(pairs)
+    seconds = epoch_seconds(pairs)
+    relative = f"{seconds / epoch_seconds(reference):.1f}" if reference else ""
+    return [
+        method,
+        reduced,
+        paper_value(speed, run, "epochs_reduced"),
+        spread(curves.max(1)),
+        paper_value(speed, run, "best_accuracy"),
+        spread(curves.mean(1)),
+        paper_value(area, run, "auac"),
+        f"{seconds:.2g}",
+        relative,
+    ]
+
+
+def epoch_seconds(pairs):
+    """Median seconds of an epoch, its validation included."""
+    return float(np.median([result["curves"]["seconds"] for _, result in pairs]))
+
+
+def warmup_table(found):
+    """Table 4: best test accuracy over w."""
+    rows = []
+    for (dataset, lr, method), pairs in grouped(
+        found, "dataset", "lr", "method"
+    ).items():
+        row = [DATASETS[dataset].title, f"{lr:g}", method]
+        by_warmup = grouped(dict(pairs), "warmup_steps")
+        for w in WARMUPS:
+            own = by_warmup.get((w,))
+            row += [
+                spread(accuracies(own).max(1)) if own else "",
+                paper_value(4, pairs[0][0], "best_accuracy", w),
+            ]
+        rows.append(row)
+    header = ["data", "rate", "method"]
+    header += [text for w in WARMUPS for text in (f"w = {w}", "paper")]
+    return table(header, rows)
+
+
+def reference_distances(dataset):
+    """The taxonomy of a data set; for digits how far apart they are as numbers."""
+    if dataset == "digits":
+        numbers = np.arange(10)
+        return abs(numbers[:, None] - numbers)
+    return paper_distances(dataset)
+
+
+def correlations(pairs):
+    """Structure correlation (Eq. 4) of each run."""
+    return [
+        structure_correlation(
+            square(result["label_distances"]), reference_distances(run.dataset)
+        )
+        for run, result in pairs
+    ]
+
+
+def structure_table(found):
+    """Table 2: rows are methods, mean features first."""
+    groups = grouped(found, "method", "dataset")
+    datasets = list(dict.fromkeys(dataset for _, dataset in groups))
+    methods = list(dict.fromkeys(method for method, _ in groups))
+    methods.sort(key=lambda method: method != FEATURES)
+    rows = []
+    for method in methods:
+        row = [method]
+        for dataset in datasets:
+            pairs = groups.get((method, dataset))
+            row += structure_cells(pairs) if pairs else ["", ""]
+        rows.append(row)
+    header = ["method"]
+    for dataset in datasets:
+        header += [DATASETS[dataset].title, "paper"]
+    return table(header, rows)
+
+
+def structure_cells(pairs):
+    values = correlations(pairs)
+    cell = spread(values, 2) if len(values) > 1 else f"{values[0]:.2f}"
+    return [cell, paper_value(2, pairs[0][0], "correlation")]

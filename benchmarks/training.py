@@ -1,0 +1,141 @@
+"""One training of a method in the paper's configuration, and what is kept of it."""
+
+import functools
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from benchmarks.datasets import class_names, load_images
+from benchmarks.frozen_features import frozen_features, name_vectors
+from benchmarks.labels import label_distances, rounded
+from benchmarks.methods import paper_methods
+from benchmarks.runs import curves, provenance, slug, timed_fit
+from sklearn_lwal.structure import class_means, paper_distances
+
+# Distances between the labels of so many classes are kept, for the hierarchies.
+MAX_CLASSES_KEPT = 25
+# Side of the images on which a backbone is trained; the paper does not say its own.
+TRAINED_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained, on what and how.
+
+    ``backbone`` is whose features are taken ("pixels": none), ``trained`` whether it is
+    trained on images instead; ``mapped`` leaves out the classes that WordNet lacks.
+    """
+
+    dataset: str
+    backbone: str
+    method: str
+    seed: int
+    max_epochs: int
+    lr: float
+    batch_size: int
+    warmup_steps: int = 0
+    hidden_layer_sizes: tuple = ()
+    trained: bool = False
+    mapped: bool = False
+
+    @property
+    def group(self):
+        """Runs of a group have the same data."""
+        return self.dataset, self.backbone, self.mapped, self.trained
+
+    @property
+    def path(self):
+        """Where the result lies below the folder of results."""
+        how = self.backbone + "-trained" * self.trained
+        how += "-mapped" * self.mapped
+        name = f"{slug(self.method)}-lr{self.lr:g}-epochs{self.max_epochs}"
+        name += f"-batch{self.batch_size}"
+        name += f"-warmup{self.warmup_steps}" * (self.warmup_steps > 0)
+        name += "".join(f"-hidden{size}" for size in self.hidden_layer_sizes)
+        return Path(self.dataset, how, f"{name}-seed{self.seed}.json")
+
+
+def execute(run, data_root, device="auto"):
+    """Train and measure: curves over the epochs, seconds, and what it ran on."""
+    X, y, X_test, y_test = load(
+        run.dataset, run.backbone, run.trained, run.mapped, data_root
+    )
+    if run.max_epochs == 0:
+        # Nothing is trained: what the features themselves hold.
+        distances = rounded(pdist(class_means(X, y)))
+        return {"run": asdict(run), "label_distances": distances}
+    clf = classifier(run, data_root, device)
+    seconds = timed_fit(clf, X, y, eval_set=(X_test, y_test))
+    result = {
+        "run": asdict(run),
+        "fit_seconds": seconds,
+        "curves": curves(clf.history_),
+        **provenance(clf),
+    }
+    if len(clf.classes_) <= MAX_CLASSES_KEPT:
+        result["label_distances"] = label_distances(clf, X, y)
+    return result
+
+
+def classifier(run, data_root, device):
+    """The method, with the settings of the run."""
+    clf = paper_methods()[run.method].set_params(
+        max_epochs=run.max_epochs,
+        lr=run.lr,
+        batch_size=run.batch_size,
+        random_state=run.seed,
+        hidden_layer_sizes=run.hidden_layer_sizes,
+        device=device,
+    )
+    if run.warmup_steps:
+        clf.set_params(warmup_steps=run.warmup_steps)
+    if run.method == "StaticLabel" and run.backbone != "pixels":
+        vectors = name_vectors(run.dataset, data_root)
+        kept = mapped_classes(run.dataset, data_root) if run.mapped else slice(None)
+        clf.set_params(label_embeddings=vectors[kept])
+    if run.trained:
+        clf.set_params(
+            backbone=trainable(run.backbone),
+            freeze_backbone=False,
+            backbone_lr=run.lr,
+            recalibrate_batch_norm=False,
+        )
+    return clf
+
+
+def trainable(backbone):
+    """What the classifiers take as ``backbone``, with ImageNet weights."""
+    if backbone == "efficientnet_lite0":
+        from benchmarks.pipelines import EfficientNetLite
+
+        return EfficientNetLite()
+    return backbone
+
+
+@functools.lru_cache(maxsize=1)
+def load(dataset, backbone, trained, mapped, data_root):
+    """X_train, y_train, X_test, y_test; standardised features, or uint8 images."""
+    if trained:
+        (X, y), (X_test, y_test) = load_images(dataset, data_root, TRAINED_SIZE)
+    else:
+        X, y, X_test, y_test = frozen_features(
+            dataset, data_root, backbone=None if backbone == "pixels" else backbone
+        )
+    if mapped:
+        kept = mapped_classes(dataset, data_root)
+        (X, y), (X_test, y_test) = only(X, y, kept), only(X_test, y_test, kept)
+    return X, y, X_test, y_test
+
+
+def mapped_classes(dataset, data_root):
+    """Indices of the classes that have a place in WordNet, ascending."""
+    names = class_names(dataset, data_root)
+    return np.array([names.index(name) for name in paper_distances(dataset).names])
+
+
+def only(X, y, kept):
+    """The rows of these classes, which are numbered anew."""
+    rows = np.isin(y, kept)
+    return X[rows], np.searchsorted(kept, y[rows])

@@ -39,6 +39,8 @@ DATASETS_BY_SCALE = {
 }
 RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 N_EPOCHS = 20
+# On few rows an epoch is a few steps, or one.
+N_EPOCHS_FEW = 100
 # Rows of each class that a classifier is given, where there are more.
 PER_CLASS = {
     "fashion_mnist": (5, 20, 50, 500),
@@ -175,9 +177,10 @@ def execute(run, data_root, device="auto"):
             if not is_ours(run.method):
                 result["fit_seconds"] = timed_fit(clf, X, y)
             else:
-                clf.fit(X, y, eval_set=(X_eval, y_eval))
+                # On few rows there are too many epochs to look at each.
+                clf.fit(X, y, eval_set=None if run.per_class else (X_eval, y_eval))
                 result["curves"] = curves(clf.history_)
-                if run.tested:
+                if run.tested and not run.per_class:
                     alone = clone(clf)
                     result["fit_seconds"] = timed_fit(alone, X, y)
                     result["curves"]["seconds"] = curves(alone.history_)["seconds"]
@@ -207,11 +210,9 @@ def estimator(run, data_root, device):
     clf.set_params(lr=run.setting)
     if run.method in OF_PAPER:
         clf.set_params(batch_size=50 * DATASETS[run.dataset].n_classes)
-    if run.per_class:
-        # On few rows all have the library's number of epochs, which is larger.
-        return clf.set_params(max_epochs="auto")
-    batch_size = clf.batch_size if run.method in OF_PAPER else BATCH
-    return clf.set_params(max_epochs=run.max_epochs, batch_size=batch_size)
+    elif not run.per_class:
+        clf.set_params(batch_size=BATCH)
+    return clf.set_params(max_epochs=run.max_epochs)
 
 
 def rows_of(run, data_root):
@@ -247,6 +248,7 @@ def measure(scope, out, data_root, device="auto", get=run_all):
     datasets = scope.datasets or DATASETS_BY_SCALE[scope.scale]
     names = scope.methods or (*methods(),)
     n_epochs = scope.max_epochs or (5 if scope.scale == "smoke" else N_EPOCHS)
+    n_epochs_few = scope.max_epochs or N_EPOCHS_FEW
     seeds = scope.seeds
     make = functools.partial(execute, data_root=data_root, device=device)
     rates = get(sweep(datasets, names, n_epochs), make, out)
@@ -255,7 +257,7 @@ def measure(scope, out, data_root, device="auto", get=run_all):
         run
         for dataset in datasets
         for n in PER_CLASS.get(dataset, ())
-        for run in sweep([dataset], few_names, n_epochs, per_class=n)
+        for run in sweep([dataset], few_names, n_epochs_few, per_class=n)
     ]
     tried = get(tries, make, out)
     few_tested = get(tests(tried, seeds), make, out)

@@ -98,6 +98,7 @@ def classifier(run, data_root, device):
     if run.trained:
         clf.set_params(
             backbone=trainable(run.backbone),
+            image_size=TRAINED_SIZE,
             freeze_backbone=False,
             backbone_lr=run.lr,
             recalibrate_batch_norm=False,

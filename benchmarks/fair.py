@@ -23,7 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks.datasets import DATASETS
 from benchmarks.frozen_features import frozen_features, name_vectors
 from benchmarks.methods import paper_methods
-from benchmarks.paper import SEEDS, Scope
+from benchmarks.paper import SEEDS
 from benchmarks.runs import curves, kept, provenance, run_all, slug, timed_fit
 from sklearn_lwal import (
     LabelEmbedClassifier,
@@ -96,7 +96,7 @@ class FairRun:
     ``setting`` is the rate (C for logistic regression; 0 where nothing is chosen).
     ``per_class`` rows of each class are trained on, 0 is all. ``tested`` runs train on
     all training rows and are measured on the test rows, others leave a fifth out and
-    are measured on that.
+    are measured on that. ``backbone`` None is the default of the kind of data.
     """
 
     dataset: str
@@ -106,10 +106,11 @@ class FairRun:
     max_epochs: int
     per_class: int = 0
     tested: bool = False
+    backbone: str | None = None
 
     @property
     def group(self):
-        return self.dataset, self.tested
+        return self.dataset, self.tested, self.backbone or ""
 
     @property
     def path(self):
@@ -117,7 +118,8 @@ class FairRun:
         part += f"-{self.per_class}rows" * (self.per_class > 0)
         name = f"{slug(self.method)}-{self.setting:g}"
         name += f"-epochs{self.max_epochs}-seed{self.seed}.json"
-        return Path("fair", self.dataset, part, name)
+        features = "-".join(filter(None, (self.dataset, self.backbone)))
+        return Path("fair", features, part, name)
 
 
 def settings(method):
@@ -131,10 +133,10 @@ def is_ours(method):
     return hasattr(methods()[method], "max_epochs")
 
 
-def sweep(datasets, names, n_epochs, seed=SEEDS[0], per_class=0):
+def sweep(datasets, names, n_epochs, **options):
     """Every setting of every method, to be measured on validation rows."""
     return [
-        FairRun(dataset, name, value, seed, n_epochs, per_class)
+        FairRun(dataset, name, value, SEEDS[0], n_epochs, **options)
         for dataset in datasets
         for value in sorted({*RATES, *(v for n in names for v in settings(n))})
         for name in names
@@ -188,7 +190,7 @@ def execute(run, data_root, device="auto"):
         if "loss became" not in str(error):
             raise
         # At this rate it does not train.
-        return result | {"accuracy": 0.0, "diverged": True}
+        return result | {"accuracy": 0.0, "diverged": True} | provenance()
     result["accuracy"] = float(np.mean(clf.predict(X_eval) == y_eval))
     return result | provenance(clf)
 
@@ -217,7 +219,7 @@ def estimator(run, data_root, device):
 
 def rows_of(run, data_root):
     """X, y to train on and X, y to measure on."""
-    X, y, X_val, y_val, X_test, y_test = parts(run.dataset, data_root)
+    X, y, X_val, y_val, X_test, y_test = parts(run.dataset, run.backbone, data_root)
     if run.per_class:
         # The same rows for all methods; none that the choice was made on.
         rows = few(y, run.per_class, run.seed)
@@ -228,9 +230,9 @@ def rows_of(run, data_root):
 
 
 @functools.lru_cache(maxsize=1)
-def parts(dataset, data_root):
+def parts(dataset, backbone, data_root):
     """Rows to train on, to choose on and to test on: X, y of each."""
-    X, y, X_test, y_test = frozen_features(dataset, data_root)
+    X, y, X_test, y_test = frozen_features(dataset, data_root, backbone=backbone)
     X, X_val, y, y_val = train_test_split(
         X, y, test_size=0.2, stratify=y, random_state=0
     )
@@ -251,13 +253,16 @@ def measure(scope, out, data_root, device="auto", get=run_all):
     n_epochs_few = scope.max_epochs or N_EPOCHS_FEW
     seeds = scope.seeds
     make = functools.partial(execute, data_root=data_root, device=device)
-    rates = get(sweep(datasets, names, n_epochs), make, out)
+    backbone = scope.backbones[0] if scope.backbones else None
+    rates = get(sweep(datasets, names, n_epochs, backbone=backbone), make, out)
     few_names = [name for name in ON_FEW_ROWS if name in names]
     tries = [
         run
         for dataset in datasets
         for n in PER_CLASS.get(dataset, ())
-        for run in sweep([dataset], few_names, n_epochs_few, per_class=n)
+        for run in sweep(
+            [dataset], few_names, n_epochs_few, per_class=n, backbone=backbone
+        )
     ]
     tried = get(tries, make, out)
     few_tested = get(tests(tried, seeds), make, out)
@@ -269,16 +274,3 @@ def measure(scope, out, data_root, device="auto", get=run_all):
 def read(scope, out):
     """What is kept of it."""
     return measure(scope, out, None, get=lambda runs, _, out: kept(runs, out))
-
-
-def main(args, out):
-    from benchmarks import fair_report
-
-    scope = Scope(
-        args.scale, args.dataset, args.backbone, args.methods, args.seeds, args.epochs
-    )
-    found = measure(scope, out, args.data_root, args.device)
-    print("\n\n".join(fair_report.blocks(found).values()))
-    for name, draw in fair_report.PICTURES.items():
-        draw(found, out / name)
-        print(out / name)

@@ -29,12 +29,18 @@ OTHERS = {"color": "0.7", "lw": 1}
 def blocks(found):
     """Markdown by name of the block in the page."""
     made = {}
-    for (dataset,), pairs in grouped(found["tested"], "dataset").items():
+    groups = grouped(found["tested"], "dataset")
+    for (dataset,), pairs in groups.items():
         title = f"**{DATASETS[dataset].title}**, test accuracy in percent"
         made[f"seconds {dataset}"] = f"{title}\n\n{seconds_table(dict(pairs))}"
     made["rates"] = rates_table(found["rates"])
     made["few"] = few_table(found)
     return made
+
+
+def trained(found):
+    """Without those whose loss became infinite."""
+    return {run: result for run, result in found.items() if "diverged" not in result}
 
 
 def curve_of(pairs):
@@ -54,7 +60,7 @@ def fit_seconds(pairs):
 
 def seconds_table(found):
     """A row a method, the most accurate first."""
-    groups = grouped(found, "method")
+    groups = grouped(trained(found), "method")
     order = sorted(groups, key=lambda m: -np.mean(accuracy_of(groups[m])))
     rows = []
     for (method,) in order:
@@ -67,6 +73,9 @@ def seconds_table(found):
         end = spread(accuracies, 2) if len(pairs) > 1 else f"{accuracies[0]:.2f}"
         setting = f"{run.setting:g}" if run.setting else ""
         rows.append([method, setting, *after, end, f"{fit_seconds(pairs):.3g}"])
+    for (method,) in grouped(found, "method"):
+        if (method,) not in groups:
+            rows.append([method, "", *[""] * len(EPOCHS_SHOWN), "diverged", ""])
     header = ["method", "chosen", *(epochs_name(n) for n in EPOCHS_SHOWN)]
     return table([*header, "end", "fit, s"], rows)
 
@@ -97,13 +106,14 @@ def rate_cell(result):
     if "curves" not in result:
         return "diverged"
     curve = result["curves"]["test_accuracy"]
-    return " ".join(f"{100 * curve[n - 1]:.1f}" for n in EPOCHS_SHOWN)
+    shown = [curve[n - 1] for n in EPOCHS_SHOWN if n <= len(curve)]
+    return " ".join(f"{100 * value:.1f}" for value in shown)
 
 
 def few_table(found):
     """Test accuracy over the number of rows a class; all rows in the last column."""
-    groups = grouped(found["few"], "dataset", "method", "per_class")
-    whole = grouped(found["tested"], "dataset", "method")
+    groups = grouped(trained(found["few"]), "dataset", "method", "per_class")
+    whole = grouped(trained(found["tested"]), "dataset", "method")
     sizes = sorted({n for _, _, n in groups})
     rows = []
     for dataset, method in dict.fromkeys(key[:2] for key in groups):
@@ -116,7 +126,9 @@ def few_table(found):
 
 def draw_seconds(found, path):
     """Test accuracy over seconds of training, log scale: a panel a data set."""
-    by_dataset = grouped(found["tested"], "dataset")
+    by_dataset = grouped(trained(found["tested"]), "dataset")
+    if not by_dataset:
+        return
     figure, axes = panels(1, len(by_dataset), 4.6)
     for ax, ((dataset,), pairs) in zip(axes[0], by_dataset.items(), strict=True):
         best = 0
@@ -151,7 +163,9 @@ def when_done(result):
 
 def draw_rates(found, path):
     """Validation accuracy over the rate: a row a data set, a column a number."""
-    by_dataset = grouped(found["rates"], "dataset")
+    by_dataset = grouped(trained(found["rates"]), "dataset")
+    if not by_dataset:
+        return
     figure, axes = panels(len(by_dataset), len(EPOCHS_SHOWN), 3.2)
     for row, ((dataset,), pairs) in zip(axes, by_dataset.items(), strict=True):
         best = max(100 * result["accuracy"] for _, result in pairs)
@@ -174,7 +188,7 @@ def draw_rate_curve(ax, method, pairs, n):
     there = {
         run.setting: 100 * result["curves"]["test_accuracy"][n - 1]
         for run, result in pairs
-        if "curves" in result
+        if n <= len(result["curves"]["test_accuracy"])
     }
     if method == "LwAL":
         style = style | {"lw": 2.8, "ls": "-"}
@@ -183,7 +197,9 @@ def draw_rate_curve(ax, method, pairs, n):
 
 def draw_few(found, path):
     """Test accuracy over the number of rows of each class."""
-    by_dataset = grouped(found["few"], "dataset")
+    by_dataset = grouped(trained(found["few"]), "dataset")
+    if not by_dataset:
+        return
     figure, axes = panels(1, len(by_dataset), 4.2)
     for ax, ((dataset,), pairs) in zip(axes[0], by_dataset.items(), strict=True):
         for (method,), own in grouped(dict(pairs), "method").items():

@@ -1,9 +1,13 @@
 """The paper's figures, drawn from kept runs."""
 
+from io import BytesIO
+
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 from scipy.cluster.hierarchy import linkage
 
+from benchmarks.methods import REFINED
 from benchmarks.paper import FEATURES
 from benchmarks.tables import accuracies, correlations, grouped, reference_distances
 from sklearn_lwal.plots import LabelDendrogramDisplay, LearningCurvesDisplay
@@ -21,12 +25,15 @@ STYLES = {
     "LwAL10+rpl": {"color": "C2"},
     "library default": {"color": "C0", "lw": 2.5},
 }
+REFINED_STYLE = {"ls": "--", "lw": 1}
 TREES_A_ROW = 4
 
 
 def draw_curves(found, path):
     """Figure 2: mean test accuracy over the epochs, a panel a backbone and rate."""
     panels = grouped(found, "dataset", "backbone", "lr")
+    if not panels:
+        return
     figure, axes = plt.subplots(
         1,
         len(panels),
@@ -54,9 +61,15 @@ def draw_panel(ax, found):
     reference = "STD" if "STD" in curves else None
     display = LearningCurvesDisplay(curves, reference=reference).plot(ax)
     for line in ax.get_lines():
-        line.set(**STYLES.get(line.get_label(), {}))
+        line.set(**style_of(line.get_label()))
     display.ax_.set_ylabel("test accuracy, %")
     ax.get_legend().remove()
+
+
+def style_of(method):
+    """A method whose labels are refined looks like that without, but dashed."""
+    style = STYLES.get(method.removesuffix(REFINED), {})
+    return style | REFINED_STYLE if method.endswith(REFINED) else style
 
 
 def draw_hierarchies(found, path):
@@ -65,6 +78,8 @@ def draw_hierarchies(found, path):
     Of a method with several seeds the first is drawn.
     """
     groups = grouped(found, "dataset", "method")
+    if not groups:
+        return
     dataset = next(iter(groups))[0]
     trees = {"WordNet": (label_linkage(reference_distances(dataset)), None)}
     for method, pairs in with_one_lwr(groups, dataset).items():
@@ -110,7 +125,11 @@ def class_labels(dataset, n_merges):
     return [str(number) for number in range(n_merges + 1)]
 
 
-def save(figure, path):
+def save(figure, path, n_colours=64):
+    """Write a PNG; few colours make it a third of the size."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    canvas = BytesIO()
+    figure.savefig(canvas, dpi=100)
     plt.close(figure)
+    image = Image.open(canvas).convert("RGB").quantize(n_colours)
+    image.save(path, optimize=True)

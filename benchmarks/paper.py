@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.datasets import DATASETS
-from benchmarks.methods import REFINED, paper_methods
+from benchmarks.methods import paper_methods
 from benchmarks.training import Run
 
 SCALES = ("smoke", "frozen", "full")
@@ -86,6 +86,9 @@ def text_runs(scope):
 
 def warmup_runs(scope):
     """Table 4: w steps before the first update of the labels."""
+    others = {*(scope.methods or ())} - {*LWAL}
+    if others:
+        raise ValueError(f"Table 4 is about {LWAL}, not about {sorted(others)}.")
     base = at_rate(max, image_runs(scope, LWAL))
     return [replace(run, warmup_steps=w) for run in base for w in WARMUPS]
 
@@ -174,8 +177,7 @@ def paper_value(table, run, quantity, warmup_steps=""):
     backbone = NEIGHBOUR.get(run.backbone, run.backbone)
     backbone = "resnet50" if table == 2 else backbone
     # Of learning with retrospection Table 2 has the best k.
-    method = run.method.removesuffix(REFINED)
-    method = "LWR" if table == 2 and method.startswith("LWR") else method
+    method = "LWR" if table == 2 and run.method.startswith("LWR") else run.method
     where = (run.dataset, backbone, method, str(warmup_steps), quantity)
     row = printed().get((str(table), *where))
     if row is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from benchmarks.datasets import class_names, load_images
+from benchmarks.datasets import DATASETS, class_names, load_images
 from benchmarks.frozen_features import frozen_features, name_vectors
 from benchmarks.labels import label_distances, rounded
 from benchmarks.methods import paper_methods
@@ -118,6 +118,11 @@ def trainable(backbone):
 @functools.lru_cache(maxsize=1)
 def load(dataset, backbone, trained, mapped, data_root):
     """X_train, y_train, X_test, y_test; standardised features, or uint8 images."""
+    if (backbone == "pixels") != (DATASETS[dataset].kind == "table"):
+        raise ValueError(
+            f"{backbone!r} is not for {dataset!r}: 'pixels' are for the tables that "
+            "scikit-learn brings along (--scale smoke), and only for those."
+        )
     if trained:
         (X, y), (X_test, y_test) = load_images(dataset, data_root, TRAINED_SIZE)
     else:

@@ -1,0 +1,244 @@
+"""The fair comparison chooses on validation rows, and tests once."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up import rows
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from benchmarks import fair, fair_report
+from benchmarks.fair import FairRun
+from benchmarks.paper import Scope
+from sklearn_lwal import STDClassifier
+
+N_TRAIN, N_TEST = 300, 60
+SMALL = ("LwAL", "STD", "LDA", "LogisticRegression")
+
+
+@pytest.fixture
+def features(monkeypatch):
+    """Features whose first column tells the row; test rows begin at 1000."""
+    rng = np.random.default_rng(0)
+    y, y_test = np.arange(N_TRAIN) % 5, np.arange(N_TEST) % 5
+    X, X_test = (rng.normal(c[:, None], 0.8, (len(c), 8)) for c in (y, y_test))
+    X[:, 0], X_test[:, 0] = np.arange(N_TRAIN), 1000 + np.arange(N_TEST)
+    made = [X.astype(np.float32), y, X_test.astype(np.float32), y_test]
+    monkeypatch.setattr(fair, "frozen_features", lambda *args, **options: made)
+    fair.parts.cache_clear()
+    yield made
+    fair.parts.cache_clear()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Few rates and sizes."""
+    monkeypatch.setattr(fair, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(fair, "PER_CLASS", {"digits": (5, 9)})
+
+
+def measure(out, **options):
+    options = {"methods": SMALL, "seeds": (12, 123), "max_epochs": 5, **options}
+    return fair.measure(Scope("smoke", **options), out, out, "cpu")
+
+
+def ids(X):
+    found = X[:, 0].astype(int).tolist()
+    assert len(set(found)) == len(found)
+    return set(found)
+
+
+def one_run(method="STD", **options):
+    options = {"setting": 1e-3, "seed": 12, "max_epochs": 2, **options}
+    return FairRun("digits", method, **options)
+
+
+def test_rows_to_train_on_to_choose_on_and_to_test_on(features, tmp_path):
+    X, y, X_val, y_val = fair.rows_of(one_run(), tmp_path)
+    assert ids(X).isdisjoint(ids(X_val))
+    assert ids(X) | ids(X_val) == set(range(N_TRAIN))
+    assert len(X_val) == N_TRAIN / 5
+    assert np.bincount(y_val).tolist() == [12] * 5
+    for part, classes in ((X, y), (X_val, y_val)):
+        assert [i % 5 for i in part[:, 0].astype(int)] == classes.tolist()
+    X, y, X_test, _ = fair.rows_of(one_run(tested=True), tmp_path)
+    assert ids(X) == set(range(N_TRAIN))
+    assert ids(X_test) == {1000 + i for i in range(N_TEST)}
+    assert [i % 5 for i in X[:, 0].astype(int)] == y.tolist()
+
+
+def test_few_rows_are_the_same_for_all_and_none_to_choose_on(features, tmp_path):
+    validation = ids(fair.rows_of(one_run(), tmp_path)[2])
+    drawn = {}
+    for seed in (12, 123):
+        for tested in (False, True):
+            for method in fair.ON_FEW_ROWS:
+                run = one_run(method, seed=seed, tested=tested, per_class=7)
+                X, y, X_eval, _ = fair.rows_of(run, tmp_path)
+                assert np.bincount(y).tolist() == [7] * 5
+                assert [i % 5 for i in X[:, 0].astype(int)] == y.tolist()
+                assert ids(X).isdisjoint(validation)
+                assert (ids(X_eval) == validation) != tested
+                drawn.setdefault(seed, X[:, 0].tolist())
+                assert X[:, 0].tolist() == drawn[seed]
+    assert set(drawn[12]) != set(drawn[123])
+
+
+class Recorder:
+    """Notes on which rows a classifier is fitted."""
+
+    def __init__(self, monkeypatch, Classifier):
+        self.fits, original = [], Classifier.fit
+
+        def fit(clf, X, y, **options):
+            eval_set = options.get("eval_set")
+            self.fits.append((ids(X), ids(eval_set[0]) if eval_set else None))
+            return original(clf, X, y, **options)
+
+        monkeypatch.setattr(Classifier, "fit", fit)
+
+
+def test_what_is_fitted(features, monkeypatch, tmp_path):
+    ours = Recorder(monkeypatch, STDClassifier)
+    other = Recorder(monkeypatch, LinearDiscriminantAnalysis)
+    for method, recorder in (("STD", ours), ("LDA", other)):
+        fair.execute(one_run(method), tmp_path, "cpu")
+        (trained, seen), *more = recorder.fits
+        assert not more
+        assert len(trained) == N_TRAIN * 4 / 5
+        assert seen is None or seen == set(range(N_TRAIN)) - trained
+        recorder.fits.clear()
+        fair.execute(one_run(method, tested=True), tmp_path, "cpu")
+        assert all(trained == set(range(N_TRAIN)) for trained, _ in recorder.fits)
+
+
+def test_the_timed_fit_does_not_measure(features, monkeypatch, tmp_path):
+    original = STDClassifier.fit
+
+    def fit(clf, X, y, eval_set=None):
+        time.sleep(0.0 if eval_set is None else 1.0)
+        return original(clf, X, y, eval_set=eval_set)
+
+    monkeypatch.setattr(STDClassifier, "fit", fit)
+    result = fair.execute(one_run(tested=True), tmp_path, "cpu")
+    assert 0 < result["fit_seconds"] < 1
+    assert sum(result["curves"]["seconds"]) <= result["fit_seconds"]
+    assert len(result["curves"]["test_accuracy"]) == 2
+    # Epochs of the page's axis are those of the timed fit, too.
+    X, y, X_test, y_test = features
+    many = np.repeat(X_test, 5000, axis=0), np.repeat(y_test, 5000)
+    monkeypatch.setattr(fair, "rows_of", lambda *args: (X, y, *many))
+    seconds = {
+        tested: sum(fair.execute(one_run(tested=tested), tmp_path)["curves"]["seconds"])
+        for tested in (False, True)
+    }
+    assert seconds[True] < seconds[False] / 2
+
+
+def choices(found):
+    return {(run.method, run.per_class): run.setting for run in found}
+
+
+def accuracies(found):
+    return {run: result["accuracy"] for run, result in found.items()}
+
+
+def test_test_rows_do_not_take_part_in_the_choice(features, quick, tmp_path):
+    first = measure(tmp_path / "1")
+    fair.parts.cache_clear()
+    features[2] = np.random.default_rng(1).normal(size=features[2].shape)
+    features[2][:, 0] = 1000 + np.arange(N_TEST)
+    features[3] = (features[3] + 1) % 5
+    other = measure(tmp_path / "2")
+    assert accuracies(first["rates"]) == accuracies(other["rates"])
+    assert choices(first["tested"]) == choices(other["tested"])
+    assert choices(first["few"]) == choices(other["few"])
+    assert accuracies(first["tested"]) != accuracies(other["tested"])
+    assert not any(run.tested for run in first["rates"])
+    assert all(run.tested for view in ("tested", "few") for run in first[view])
+
+
+def test_the_best_on_validation_rows_is_chosen():
+    found = {}
+    for method, accuracies in (("LwAL", [0.3, 0.9, 0.5]), ("STD", [0.7, 0.6, 0.8])):
+        for setting, accuracy in zip((1e-3, 1e-2, 1e-1), accuracies, strict=True):
+            run = one_run(method, setting=setting)
+            found[run] = {"accuracy": accuracy}
+            # With few rows the order is the other way round.
+            found[replace(run, per_class=5)] = {"accuracy": 1 - accuracy}
+    tested = fair.tests(found, (1, 2))
+    best = {("LwAL", 0): 1e-2, ("STD", 0): 1e-1, ("LwAL", 5): 1e-3, ("STD", 5): 1e-2}
+    assert choices(tested) == best
+    assert len(tested) == 8
+    assert {run.seed for run in tested} == {1, 2}
+
+
+def test_what_has_no_seed_is_tested_once(features, quick, tmp_path):
+    found = measure(tmp_path)
+    counts = {view: {} for view in ("tested", "few")}
+    for view, count in counts.items():
+        for run in found[view]:
+            count[run.method] = count.get(run.method, 0) + 1
+    assert counts["tested"] == {"LwAL": 2, "STD": 2, "LDA": 1, "LogisticRegression": 1}
+    # Other rows with each seed, so all are.
+    assert set(counts["few"].values()) == {2 * 2}
+    table = rows(fair_report.blocks(found)["seconds digits"])
+    assert "±" in table["STD"][5]
+    assert "±" not in table["LDA"][5]
+
+
+def test_a_rate_that_diverges_is_reported_and_not_chosen(
+    features, quick, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(fair, "RATES", (1e-2, 1e38))
+    found = measure(tmp_path)
+    diverged = {run for run, r in found["rates"].items() if r.get("diverged")}
+    assert {(r.method, r.setting) for r in diverged} == {("LwAL", 1e38), ("STD", 1e38)}
+    assert choices(found["tested"])["LwAL", 0] == 1e-2
+    assert choices(found["few"])["STD", 5] == 1e-2
+    table = rows(fair_report.blocks(found)["rates"], 2)
+    for method in ("LwAL", "STD"):
+        sound, bad = table[("digits", method)][2:]
+        assert bad == "diverged"
+        assert len(sound.split()) == len(fair_report.EPOCHS_SHOWN)
+    for name, draw in fair_report.PICTURES.items():
+        draw(found, tmp_path / name)
+
+
+def test_all_rates_diverge(features, quick, monkeypatch, tmp_path):
+    monkeypatch.setattr(fair, "RATES", (1e37, 1e38))
+    found = measure(tmp_path, methods=("STD", "LDA"))
+    blocks = fair_report.blocks(found)
+    assert "diverged" in blocks["seconds digits"]
+    for name, draw in fair_report.PICTURES.items():
+        draw(found, tmp_path / name)
+
+
+def test_settings_of_the_methods():
+    for method, clf in fair.methods().items():
+        run = one_run(method, setting=fair.settings(method)[-1], max_epochs=3)
+        params = fair.estimator(run, None, "cpu").get_params()
+        if not fair.is_ours(method):
+            continue
+        if method == fair.UNTOUCHED:
+            assert {**params, "random_state": None, "device": "auto"} == (
+                clf.get_params()
+            )
+            continue
+        assert params["lr"] == fair.settings(method)[-1]
+        assert params["max_epochs"] == 3
+        of_paper = method in ("LwAL10", "LwAL10+rpl", "STD, paper's batch")
+        assert params["batch_size"] == (500 if of_paper else 256)
+        assert params["random_state"] == 12
+    assert fair.estimator(one_run("LogisticRegression"), None, "cpu").C == 1e-3
+    mlp = fair.estimator(one_run("MLPClassifier", setting=0.1), None, "cpu")
+    assert (mlp.learning_rate_init, mlp.random_state) == (0.1, 12)
+
+
+def test_few_rows_of_each_class():
+    y = np.array([2, 0, 1, 2, 0, 1, 1, 1, 2])
+    drawn = fair.few(y, 2, 5)
+    assert sorted(y[drawn].tolist()) == [0, 0, 1, 1, 2, 2]
+    # Where there are fewer, all.
+    assert sorted(fair.few(y, 100, 5).tolist()) == [*range(9)]

@@ -142,7 +142,7 @@ def test_table_4_has_a_column_for_each_number_of_warmup_steps():
         curves[w] = RNG.uniform(10, 90, (3, 6))
         found |= made_up.found({"LwAL": curves[w] / 100}, warmup_steps=w)
     table = rows(tables.warmup_table(found), 3)
-    cells = table[("CIFAR-100", "efficientnet_lite0, rate 0.001", "LwAL")]
+    cells = table[("CIFAR-100", "efficientnet_b0, rate 0.001", "LwAL")]
     for w, cell in zip((0, 2, 5), cells[3::2], strict=True):
         best = curves[w].max(1)
         np.testing.assert_allclose(numbers(cell), [best.mean(), best.std()], atol=0.051)

@@ -68,7 +68,7 @@ def table1(tmp_path, *more):
 
 
 def without_seconds(table):
-    return {method: cells[:-2] for method, cells in rows(table).items()}
+    return {method: cells[:3] + cells[5:] for method, cells in rows(table).items()}
 
 
 @pytest.mark.slow
@@ -298,7 +298,7 @@ def test_features_of_a_backbone_below_the_data_root(tmp_path, capsys):
     run = result["run"]
     assert (run["dataset"], run["backbone"], run["lr"]) == ("cifar10", "resnet50", 1e-4)
     assert (run["max_epochs"], run["batch_size"]) == (10, 500)
-    assert rows(capsys.readouterr().out)["STD"][4] == "73.3 ± 0.5"
+    assert rows(capsys.readouterr().out)["STD"][6] == "73.3 ± 0.5"
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "fair"])

@@ -1,6 +1,7 @@
 """Mini-batches of data in memory: index slices of tensors, never one row at a time."""
 
 import copy
+import math
 
 import numpy as np
 import scipy.sparse as sp
@@ -166,6 +167,21 @@ class LabelledRows(Dataset):
         parts = *parts, 1 - filled / rows.shape[0]
         place = self._y.device, wide_dtype(self._y.device)
         return tuple(torch.from_numpy(part).to(*place) for part in parts)
+
+    def column_ranges(self):
+        """Least and largest value of each column, of the rows that have any weight."""
+        if self.is_sparse:
+            rows = self.sparse_rows()
+            if self.weight is not None:
+                rows = rows[np.flatnonzero(self.weights.cpu().numpy())]
+            ends = (part.toarray()[0] for part in (rows.min(0), rows.max(0)))
+            return tuple(torch.from_numpy(end).to(self._y.device) for end in ends)
+        low, high = math.inf, -math.inf
+        for X, _, weight in self.in_order():
+            X = X if weight is None else X[weight > 0]
+            if len(X):
+                low, high = X.amin(0).clamp_max(low), X.amax(0).clamp_min(high)
+        return low, high
 
     def class_sums(self, n_classes):
         """Weighted sums of the rows in the classes, and their weights.

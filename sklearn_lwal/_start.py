@@ -68,7 +68,7 @@ def prepare(
             train = encoded(net, train.sample(SAMPLE_IMAGES, generator))
         size = sample_size(train.rows.shape[1], train.is_sparse)
         sample = train.sample(size, generator)
-        set_units(module, sample)
+        set_units(module, sample, train)
         if len(module.hidden):
             # Of untrained layers, which features are computed with.
             recalibrate(module.hidden, (X for X, _, _ in sample.in_order()))
@@ -117,23 +117,34 @@ def sample_size(n_features, is_sparse=False):
 
 
 @torch.no_grad()
-def set_units(module, sample):
-    """Let a :class:`StandardizedLinear` take its statistics from the sample."""
+def set_units(module, sample, train):
+    """Let a :class:`StandardizedLinear` take its statistics from the sample.
+
+    As far as it goes: of a column that has one value almost everywhere it tells little,
+    and all rows are asked for the rest.
+    """
     layer = module.first_layer
     if not isinstance(layer, StandardizedLinear):
         return
     mean, variance, zeros = sample.column_statistics()
     variance = variance.clamp_min(0)
-    deviation = variance.sqrt()
+    low, high = train.column_ranges()
     # Words, categories, pixels of a margin: what is mostly zero counts in one unit, or
     # the rarest column would be blown up the most. Only what is far larger than the
     # others must have another unit.
     rare = zeros > MOSTLY_ZERO
+    if len(sample) < sample.n_available:
+        # One value that far from the mean makes for a variance of at least so much.
+        farthest = torch.maximum(high - mean, mean - low).float()
+        least = farthest.square() / sample.n_available
+        variance = torch.where(rare, variance, torch.maximum(variance, least))
+    deviation = variance.sqrt()
     if rare.any():
         rare &= deviation <= OTHER_UNIT * deviation[rare].median()
         deviation[rare] = deviation[rare].square().mean().sqrt()
-    # What varies by less than float32 can tell is constant.
-    deviation[deviation <= 1e-7 * mean.abs()] = 0
+    # Constant is also what varies by less than float32 can tell. A rare column may have
+    # values in rows to come.
+    deviation[(deviation <= 1e-7 * mean.abs()) | ((low == high) & ~rare)] = 0
     # Hidden layers keep their inputs at the size of those between them.
     length = None if len(module.hidden) else SQUARED_LENGTH
     layer.set_statistics(mean, deviation, length)

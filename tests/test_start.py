@@ -10,7 +10,8 @@ import torch
 from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import scale
 
-from sklearn_lwal import AdaptiveLabels, LwALClassifier
+from sklearn_lwal import AdaptiveLabels, LwALClassifier, STDClassifier
+from sklearn_lwal._batches import LabelledRows
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 BEFORE_TRAINING = {"max_epochs": 1, "lr": 1e-12, "random_state": 0}
@@ -323,3 +324,59 @@ def test_the_paper_is_a_bare_loop(repel_weight, output_dim, weighted, iris):
     np.testing.assert_allclose(clf.labels_, labels.labels, atol=1e-5)
     scores = labels.eval().double().scores(layer.double()(X.double())).detach()
     np.testing.assert_allclose(clf.decision_function(X), scores, atol=1e-5)
+
+
+def rare_columns(n=30_000, n_rare=3):
+    """Three classes, and 40 columns that hardly vary but for a few rows of each."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    X = np.empty((n, 44), np.float32)
+    X[:, :4] = rng.normal(size=(n, 4))
+    X[:, 0] += 3 * y
+    X[:, 4:] = -0.1 + 1e-4 * rng.normal(size=(n, 40))
+    for column in range(4, 44):
+        X[rng.choice(n, n_rare, replace=False), column] = 50
+    return X, y
+
+
+@pytest.mark.parametrize("estimator", [LwALClassifier, STDClassifier])
+@pytest.mark.parametrize("n_rare", [0, 1, 3])
+def test_a_value_that_the_sample_lacks_does_not_spoil_the_units(estimator, n_rare):
+    X, y = rare_columns(n_rare=n_rare)
+    scores = []
+    for seed in range(4):
+        clf = estimator(max_epochs=3, lr=1e-2, random_state=seed).fit(X, y)
+        layer = clf.net_.module_.first_layer
+        with torch.no_grad():
+            units = layer.standardize(torch.from_numpy(X)) / layer.constant
+        # No value of n is farther than that from their mean, in their deviation.
+        assert units.abs().max() <= 1.01 * len(X) ** 0.5
+        scores.append(clf.score(X, y))
+    assert min(scores) > 0.9
+    assert np.ptp(scores) < 0.01
+
+
+def test_a_constant_column_counts_nothing_however_it_is_rounded():
+    X, y = rare_columns(n_rare=0)
+    X[:, 4:] = -(10 ** np.random.default_rng(0).uniform(-4, 0, 40))
+    clf = LwALClassifier(random_state=0).fit(X, y)
+    elsewhere = X[:50].copy()
+    elsewhere[:, 4:] = 1e6
+    np.testing.assert_array_equal(
+        clf.predict_proba(elsewhere), clf.predict_proba(X[:50])
+    )
+
+
+def test_the_ranges_of_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 7)).astype(np.float32) * (rng.random((500, 7)) < 0.3)
+    weight = (np.arange(500) % 5 > 0).astype(np.float32)
+    y = np.zeros(500, int)
+    kept = X[weight > 0]
+    for rows in (X, sp.csr_matrix(X)):
+        low, high = LabelledRows(rows, y, weight).column_ranges()
+        np.testing.assert_array_equal(low, kept.min(0))
+        np.testing.assert_array_equal(high, kept.max(0))
+        low, high = LabelledRows(rows, y, subset=np.arange(9)).column_ranges()
+        np.testing.assert_array_equal(low, X[:9].min(0))
+        np.testing.assert_array_equal(high, X[:9].max(0))

@@ -55,7 +55,7 @@ def accuracy_of(pairs):
 
 
 def fit_seconds(pairs):
-    return float(np.median([result["fit_seconds"] for _, result in pairs]))
+    return float(np.median([r["fit_seconds"] for _, r in pairs if "fit_seconds" in r]))
 
 
 def seconds_table(found):
@@ -151,7 +151,8 @@ def draw_method(ax, method, pairs):
     if curve is None:
         ax.plot(fit_seconds(pairs), np.mean(accuracy_of(pairs)), ls="", ms=8, **style)
         return
-    seconds = np.median([when_done(result) for _, result in pairs], axis=0)
+    timed = [result for _, result in pairs if "fit_seconds" in result]
+    seconds = np.median([when_done(result) for result in timed], axis=0)
     ax.plot(seconds, curve.mean(0), marker=".", ms=4, **style)
 
 

@@ -7,6 +7,7 @@ from ._standard import STDClassifier
 from ._static_label import StaticLabelClassifier
 from .features import ImageFeatures, TextFeatures
 from .heads.adaptive import AdaptiveLabels
+from .persistence import load
 
 __all__ = [
     "AdaptiveLabels",
@@ -17,5 +18,6 @@ __all__ = [
     "STDClassifier",
     "StaticLabelClassifier",
     "TextFeatures",
+    "load",
 ]
 __version__ = "0.1.0"

@@ -37,7 +37,7 @@ class BackboneMixin:
             y = dataset_labels(X)
         return self._features(X), y
 
-    def _load_backbone(self):
+    def _load_backbone(self, empty=False):
         self.backbone_ = load_backbone(
             self.backbone,
             self.backbone_weights,
@@ -45,6 +45,7 @@ class BackboneMixin:
             # Frozen it is a function of the images alone, as ImageFeatures is.
             seed=self._seed if self._trains_backbone else 0,
             channels_last=self.channels_last,
+            empty=empty,
         )
 
     def _backbone_groups(self):

@@ -20,12 +20,13 @@ from ._parameters import SharedParameters
 from ._progress import EpochProgress
 from ._random import random_state, stratified_split, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
+from ._saving import SavingMixin
 from ._seeding import construct_seeded
 from ._start import prepare
 
 
 class LabelLearningClassifier(
-    BackboneMixin, LatentClassifierMixin, SharedParameters, BaseEstimator
+    BackboneMixin, LatentClassifierMixin, SavingMixin, SharedParameters, BaseEstimator
 ):
     """Base of the classifiers; a subclass brings parameters and a head.
 
@@ -170,6 +171,8 @@ class LabelLearningClassifier(
         """Build the net, unless it is there, and tell it the class weights."""
         if not resume:
             self._build_net(self._batch_size(n_samples))
+        # A model that was loaded from a file is given its function anew.
+        self.net_.module_.augment = self.augment if self._trains_backbone else None
         if class_weights is None:
             class_weights = np.ones(len(self.classes_))
         weights = torch.from_numpy(class_weights)
@@ -201,21 +204,17 @@ class LabelLearningClassifier(
     def _trains_features(self):
         return self._trains_backbone or len(self._hidden_sizes()) > 0
 
-    def _build_net(self, batch_size):
+    def _make_network(self):
         sizes, width = self._hidden_sizes(), self.n_features_in_
+        hidden = hidden_layers(width, sizes, self.dropout)
+        head = self._make_head(sizes[-1] if sizes else width, len(self.classes_))
         backbone = self.backbone_ if self._trains_backbone else None
+        return Network(hidden, head, self.precision, self.standardize, backbone)
 
-        def construct():
-            hidden = hidden_layers(width, sizes, self.dropout)
-            head = self._make_head(sizes[-1] if sizes else width, len(self.classes_))
-            augment = self.augment if self._trains_backbone else None
-            return Network(
-                hidden, head, self.precision, self.standardize, backbone, augment
-            )
-
+    def _build_net(self, batch_size):
         # One stream of random numbers for the weights and then the batches: an int
         # seed gives what a bare torch loop draws after torch.manual_seed(seed).
-        module, self._generator_state = construct_seeded(self._seed, construct)
+        module, self._generator_state = construct_seeded(self._seed, self._make_network)
         device = check.resolve_device(self.device)
         net_params = check.check_net_params(self.net_params)
         options = {

@@ -1,4 +1,4 @@
-"""Hashes that tell whether a model or a parameter is still the same."""
+"""Hashes that tell whether a model, its weights or a parameter are still the same."""
 
 import functools
 import hashlib
@@ -21,6 +21,15 @@ def identity_of(model):
         own = {k: v for k, v in vars(module).items() if k not in MODULE_STATE}
         described = {key: fingerprint(value) for key, value in own.items()}
         found.update(repr((name, source_of(type(module)), described)).encode())
+    return _with_weights(found, model)
+
+
+def weights_of(model):
+    """A hash of the parameters and buffers alone, the same in other versions."""
+    return _with_weights(hashlib.blake2b(digest_size=16), model)
+
+
+def _with_weights(found, model):
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if isinstance(tensor, UninitializedTensorMixin):
             found.update(f"{name} is not there yet".encode())

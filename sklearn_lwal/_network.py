@@ -68,7 +68,10 @@ class Network(nn.Module):
         :class:`~sklearn_lwal.heads.linear.StandardizedLinear`.
     backbone : Backbone, optional
         Images to features, which is trained, too.
-    augment : callable, optional
+
+    Attributes
+    ----------
+    augment : callable or None
         Changes each training image, (C, H, W).
     """
 
@@ -79,14 +82,13 @@ class Network(nn.Module):
         precision="float32",
         standardize=False,
         backbone=None,
-        augment=None,
     ):
         super().__init__()
         self.backbone = backbone
         self.hidden = hidden
         self.head = head
         self.precision = precision
-        self.augment = augment
+        self.augment = None
         if standardize and len(hidden):
             hidden[0] = StandardizedLinear(hidden[0])
         elif standardize:

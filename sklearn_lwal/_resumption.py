@@ -36,10 +36,15 @@ def built_from(estimator):
     return {k: _described(v) for k, v in parameters.items() if k not in FREE}
 
 
-def check_unchanged(estimator, before):
-    """Raise a ValueError where :func:`built_from` is not ``before`` any more."""
+def changed_parameters(estimator, before):
+    """Names of the parameters for which :func:`built_from` is not ``before``."""
     now = built_from(estimator)
-    changed = [name for name in now if now[name][0] != before[name][0]]
+    return [name for name in now if now[name][0] != before[name][0]]
+
+
+def check_unchanged(estimator, before):
+    """Raise a ValueError where there are :func:`changed_parameters`."""
+    changed = changed_parameters(estimator, before)
     if changed:
         words = ", ".join(before[name][1] for name in changed)
         raise ValueError(

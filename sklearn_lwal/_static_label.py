@@ -91,7 +91,7 @@ class StaticLabelClassifier(LabelLearningClassifier):
 
     def _make_head(self, in_features, n_classes):
         embeddings = embeddings_of(self.label_embeddings, self.classes_)
-        return StaticHead(in_features, torch.from_numpy(embeddings), l2=self.l2)
+        return StaticHead(in_features, torch.as_tensor(embeddings), l2=self.l2)
 
 
 def embeddings_of(given, classes):
@@ -118,7 +118,7 @@ def embeddings_of(given, classes):
             f"row a class in the order of classes_. Got shape {embeddings.shape}."
         )
     with np.errstate(over="ignore"):
-        embeddings = embeddings.astype(np.float32)
+        embeddings = embeddings.astype(np.float32, order="C")
     bad = [names[i] for i in np.flatnonzero(~np.isfinite(embeddings).all(1))]
     if bad:
         raise ValueError(

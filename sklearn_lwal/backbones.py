@@ -36,7 +36,12 @@ def torchvision_models():
 
 
 def load_backbone(
-    backbone, weights="DEFAULT", image_size=None, seed=0, channels_last=False
+    backbone,
+    weights="DEFAULT",
+    image_size=None,
+    seed=0,
+    channels_last=False,
+    empty=False,
 ):
     """An image model without its classification layer, in evaluation mode.
 
@@ -57,6 +62,9 @@ def load_backbone(
     seed : int, default=0
     channels_last : bool, default=False
         Whether weights and images lie in memory with their channels last.
+    empty : bool, default=False
+        Whether to leave a model by name with random weights, which others will
+        replace; images are made ready as for ``weights``.
 
     Returns
     -------
@@ -69,16 +77,16 @@ def load_backbone(
     ValueError
         If the name is unknown, or the weights cannot be had or do not fit.
     """
-    found = _load(backbone, weights, image_size, seed)
+    found = _load(backbone, weights, image_size, seed, empty)
     if channels_last:
         found.channels_last = True
         found.to(memory_format=torch.channels_last)
     return found.eval()
 
 
-def _load(backbone, weights, image_size, seed):
+def _load(backbone, weights, image_size, seed, empty):
     if isinstance(backbone, str):
-        return _load_by_name(backbone, weights, image_size, seed)
+        return _load_by_name(backbone, weights, image_size, seed, empty)
     if isinstance(backbone, nn.Module):
         # A copy: it will be moved and put in evaluation mode.
         model = copy.deepcopy(backbone)
@@ -93,7 +101,7 @@ def _load(backbone, weights, image_size, seed):
     return Backbone(model, ImageInput(image_size))
 
 
-def _load_by_name(name, weights, image_size, seed):
+def _load_by_name(name, weights, image_size, seed, empty):
     models = torchvision_models()
     known = models.list_models(module=models)
     if name not in known:
@@ -102,8 +110,9 @@ def _load_by_name(name, weights, image_size, seed):
             f"There is no torchvision model {name!r}. Close to it: {', '.join(close)}."
         )
     entry = models.get_model_weights(name).DEFAULT
-    state = None if weights is None else _state_dict(name, entry, weights)
     pretrained = weights is not None
+    given = pretrained and not empty
+    state = _state_dict(name, entry, weights) if given else None
     min_size = max(entry.meta.get("min_size", (1, 1)))
     model, _ = construct_seeded(
         seed, lambda: _build(models, name, pretrained, min_size)
@@ -123,6 +132,17 @@ def _load_by_name(name, weights, image_size, seed):
         preset=preset if own else None,
     )
     return Backbone(model, images)
+
+
+def n_parameters(name):
+    """Numbers in torchvision's weights of a model, or 0 where it has none of the name.
+
+    Those of the classification layer are among them.
+    """
+    models = torchvision_models()
+    if name not in models.list_models(module=models):
+        return 0
+    return models.get_model_weights(name).DEFAULT.meta["num_params"]
 
 
 def _build(models, name, pretrained, min_size):

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import TensorDataset
 
+import sklearn_lwal
 from sklearn_lwal import LwALClassifier, STDClassifier
 from sklearn_lwal._net import LabelNet
 
@@ -89,3 +90,23 @@ def test_precision_and_memory_format(digits):
     options = {"precision": "bfloat16", "channels_last": True, "device": "cuda"}
     clf = LwALClassifier(**TRAINED, **options).fit(images, y)
     assert clf.score(images, y) > 0.8
+
+
+@pytest.mark.parametrize("options", [{"hidden_layer_sizes": (8,)}, TRAINED])
+def test_saved_here_loaded_there(options, digits, tmp_path):
+    images, y = digits
+    X = images if "backbone" in options else images.reshape(len(images), -1)
+    own = {"backbone": small_net} if "backbone" in options else {}
+    clf = LwALClassifier(**options, random_state=0, device="cuda").fit(X, y)
+    clf.save(tmp_path / "model")
+    same = sklearn_lwal.load(tmp_path / "model", **own)
+    assert same.net_.module_.head.labels.is_cuda
+    np.testing.assert_array_equal(same.labels_, clf.labels_)
+    np.testing.assert_allclose(same.predict_proba(X), clf.predict_proba(X), atol=1e-5)
+    cpu = sklearn_lwal.load(tmp_path / "model", device="cpu", **own)
+    assert not cpu.net_.module_.head.labels.is_cuda
+    np.testing.assert_allclose(cpu.predict_proba(X), clf.predict_proba(X), atol=1e-3)
+    for model in (same, cpu):
+        assert model.partial_fit(X, y).score(X, y) > 0.9
+    cpu.save(tmp_path / "model")
+    assert sklearn_lwal.load(tmp_path / "model", device="cuda", **own).n_iter_ > 1

@@ -1,0 +1,203 @@
+"""What of a fitted classifier goes into a file, so that it predicts and trains on."""
+
+import platform
+import sys
+
+from sklearn.utils.validation import check_is_fitted
+
+from . import _archive as archive
+from ._identity import fingerprint, weights_of
+from ._plain import NotPlain, encode
+from ._resumption import FREE, changed_parameters
+from .heads.adaptive import AdaptiveHead
+from .heads.linear import StandardizedLinear
+from .heads.static import StaticHead
+
+# State of modules besides their tensors.
+FLAGS = {StandardizedLinear: "folds", AdaptiveHead: "uses_prior"}
+# A place on this machine, and functions: whoever loads the file passes them again.
+LEFT_OUT = frozenset(["memory", "augment"])
+# How an optimizer computes, which follows the device.
+IMPLEMENTATION = frozenset(["params", "fused", "foreach", "capturable"])
+JOBLIB = (
+    "joblib.dump can write it; load such files only from whom you trust, they run code."
+)
+
+
+class SavingMixin:
+    """Writes a fitted classifier to a file without pickle."""
+
+    def save(self, path):
+        """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
+
+        The file is of the safetensors format. It holds the parameters, the weights and
+        all that :meth:`partial_fit` and a warm start go on from, but no code, and
+        loading it runs none. The file is complete or, where writing fails or is
+        killed, the one that was there before.
+
+        Parameters
+        ----------
+        path : path
+            What is there already is replaced. ``.safetensors`` is the usual ending.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If a parameter holds what a file can not (callbacks, an optimizer of one's
+            own), was changed since ``fit``, or the class is not one of the library's.
+        OSError
+            If the file can not be written.
+
+        Notes
+        -----
+        - ``memory`` and ``augment`` are left out and None after loading. Training goes
+          on only once the same ``augment`` is set again.
+        - ``label_embeddings`` that are a callable or a DataFrame become the array of
+          the embeddings of ``classes_``.
+        - A torchvision backbone that is frozen is loaded again by its name; its
+          weights are in the file where they came from one
+          (``backbone_weights``). Of a module of one's own the file has the weights
+          where it was trained, and never the module: pass that to ``load``.
+        - Metadata requests (``set_fit_request``) and what skorch callbacks wrote about
+          single batches are not kept.
+        """
+        check_is_fitted(self)
+        if type(self).__module__.split(".")[0] != __package__:
+            raise ValueError(
+                "Only the library's own classes are written to files. Got "
+                f"{type(self).__qualname__}, a subclass. {JOBLIB}"
+            )
+        changed = changed_parameters(self, self._built_from)
+        # Weights go to any device.
+        changed = {*changed} - LEFT_OUT - {"device"}
+        if changed:
+            raise ValueError(
+                f"The parameters {sorted(changed)} were changed since the model was "
+                "fitted, which a file can not tell. Set them back or fit again."
+            )
+        tensors = {}
+        content = {
+            "class": type(self).__name__,
+            "versions": _versions(),
+            "parameters": _parameters(self, tensors),
+            "fitted": _fitted(self, tensors),
+        }
+        archive.write(path, content, tensors)
+
+
+def _versions():
+    from . import __version__
+
+    found = {__package__: __version__, "python": platform.python_version()}
+    for name in ("numpy", "sklearn", "skorch", "torch", "torchvision"):
+        # What is not there has made nothing of the model.
+        if name in sys.modules:
+            found[name] = str(sys.modules[name].__version__)
+    return found
+
+
+def _parameters(clf, tensors):
+    """What was given to ``__init__``, encoded, without what is left out."""
+    given = clf.get_params(deep=False)
+    head = clf.net_.module_.head
+    if isinstance(head, StaticHead) and _is_made(given["label_embeddings"]):
+        given["label_embeddings"] = head.label_embeddings.cpu().numpy()
+    if not isinstance(given["backbone"], (str, type(None))):
+        del given["backbone"]
+    found = {}
+    for name in sorted(given.keys() - LEFT_OUT):
+        try:
+            found[name] = encode(given[name], tensors, f"parameters.{name}")
+        except NotPlain as error:
+            advice = JOBLIB
+            if name in FREE:
+                advice = f"Set it to None before: set_params({name}=None)."
+            raise ValueError(
+                f"The '{name}' parameter can not be written to a file: it holds "
+                f"{error}. {advice}"
+            ) from error
+    return found
+
+
+def _is_made(embeddings):
+    """Whether the embeddings were made or picked for the classes."""
+    return callable(embeddings) or hasattr(embeddings, "to_numpy")
+
+
+def _fitted(clf, tensors):
+    """What fitting has made, encoded."""
+    net = clf.net_
+    names = getattr(clf, "feature_names_in_", None)
+    found = {
+        "classes": clf.classes_,
+        "n_features": int(clf.n_features_in_),
+        "feature_names": None if names is None else list(map(str, names)),
+        "output": getattr(clf, "_sklearn_output_config", {}).get("transform"),
+        "seed": clf._seed,
+        # The one of the parameter may be drawn from, and must then stay that one.
+        "random": None if clf._rng is clf.random_state else clf._rng,
+        "generator": clf._generator_state,
+        "batch_size": int(net.batch_size),
+        "network": dict(net.module_.state_dict()),
+        "flags": {name: getattr(part, flag) for name, part, flag in flags(net.module_)},
+        "optimizer": _optimizer(net.optimizer_),
+        "average": None,
+        "history": [
+            {key: value for key, value in row.items() if key != "batches"}
+            for row in net.history
+        ],
+        "best": net.best_values_,
+        "feature_sums": getattr(clf, "_feature_sums", None),
+        "augment": None,
+        "backbone": _backbone(clf),
+    }
+    if net.average_ is not None:
+        others, steps = net.average_.state()
+        found["average"] = {"tensors": others, "steps": steps}
+    if clf._built_from["augment"][0] != fingerprint(None):
+        found["augment"] = list(clf._built_from["augment"])
+    try:
+        return {key: encode(value, tensors, key) for key, value in found.items()}
+    except NotPlain as error:
+        raise ValueError(
+            f"The fitted model holds {error}, which can not be written to a file. If a "
+            f"callback put it into the history: {JOBLIB}"
+        ) from error
+
+
+def flags(module):
+    """What tensors do not tell of a network: its name, the module and the attribute."""
+    for name, part in module.named_modules():
+        flag = FLAGS.get(type(part))
+        if flag is not None:
+            yield f"{name}.{flag}", part, flag
+
+
+def _optimizer(optimizer):
+    state = optimizer.state_dict()
+    return {
+        "groups": [
+            {key: group[key] for key in sorted(group.keys() - IMPLEMENTATION)}
+            for group in state["param_groups"]
+        ],
+        "state": {str(index): dict(kept) for index, kept in state["state"].items()},
+    }
+
+
+def _backbone(clf):
+    """Where the backbone comes from, and what it was."""
+    if clf.backbone is None:
+        return None
+    own = not isinstance(clf.backbone, str)
+    model = clf.backbone_.model
+    found = {"own": type(model).__name__ if own else None}
+    found["weights"] = found["hash"] = None
+    if clf._trains_backbone:
+        return found  # The network has them.
+    if own or clf.backbone_weights in ("DEFAULT", None):
+        found["hash"] = weights_of(clf.backbone_)
+    else:
+        found["weights"] = dict(clf.backbone_.state_dict())
+    return found

@@ -1,0 +1,300 @@
+"""Fitted classifiers from files without pickle, also files of strangers.
+
+The counterpart of the classifiers' ``save``.
+"""
+
+import contextlib
+import warnings
+
+import numpy as np
+import torch
+
+from . import _archive as archive
+from . import _validation as check
+from ._archive import DAMAGED
+from ._expected import check_fields, check_tensors, wrong
+from ._identity import weights_of
+from ._label_embedding import LabelEmbedClassifier
+from ._lwal import LwALClassifier
+from ._plain import decode
+from ._restored_net import build_net
+from ._resumption import built_from
+from ._retrospection import LWRClassifier
+from ._saving import LEFT_OUT
+from ._standard import STDClassifier
+from ._static_label import StaticLabelClassifier
+from .backbones import n_parameters
+
+CLASSES = {
+    Classifier.__name__: Classifier
+    for Classifier in (
+        LabelEmbedClassifier,
+        LWRClassifier,
+        LwALClassifier,
+        STDClassifier,
+        StaticLabelClassifier,
+    )
+}
+# What the file says of itself, and what ``_saving`` writes of a fitted model.
+FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
+# Kinds of what ``_saving`` writes of a fitted model.
+FITTED = {
+    "classes": np.ndarray,
+    "n_features": int,
+    "feature_names": (list, type(None)),
+    "output": (str, type(None)),
+    "seed": int,
+    "random": (np.random.RandomState, type(None)),
+    "generator": torch.Tensor,
+    "batch_size": int,
+    "network": dict,
+    "flags": dict,
+    "optimizer": dict,
+    "average": (dict, type(None)),
+    "history": list,
+    "best": dict,
+    "feature_sums": (tuple, type(None)),
+    "augment": (list, type(None)),
+    "backbone": (dict, type(None)),
+}
+BACKBONE = {
+    "own": (str, type(None)),
+    "weights": (dict, type(None)),
+    "hash": (str, type(None)),
+}
+# A torchvision model has at most so many times the weights that are left without its
+# classification layer.
+LAST_LAYER = 8
+
+
+def load(path, device="auto", backbone=None):
+    """The classifier that was written to a file by its method ``save``.
+
+    It predicts what it predicted (on a CPU bit for bit) and trains on from where it
+    was. The file is not trusted: it can not run code, and one that is damaged or made
+    to do harm is a ValueError. Files of pickle and joblib are not read.
+
+    Parameters
+    ----------
+    path : path
+    device : str or torch.device, default="auto"
+        Where the model goes, which becomes its parameter ``device``. "auto" leaves that
+        as it was saved, as long as this machine has that device; else it becomes
+        "auto", too, with a warning.
+    backbone : nn.Module or callable, default=None
+        For a model that was fitted with a module of one's own, as that was passed to
+        the classifier: where it was frozen the same, with the same weights; where it
+        was trained one of the same structure, whose copy takes the weights in the file.
+
+    Returns
+    -------
+    classifier : object
+        Of the class that was saved, fitted.
+
+    Raises
+    ------
+    ValueError
+        If the file is not one of ``save`` or not as it was written, is of a later
+        format, or asks for a backbone or device that is not there.
+    OSError
+        If the file can not be opened.
+    ImportError
+        If the model needs torchvision, which is missing.
+
+    Notes
+    -----
+    A torchvision backbone that was frozen is loaded by name, which downloads
+    torchvision's weights where they are not yet. A file of a stranger may thus cause a
+    download from torchvision's own server.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> import sklearn_lwal
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = sklearn_lwal.LwALClassifier(random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.safetensors"
+    ...     clf.save(path)
+    ...     again = sklearn_lwal.load(path)
+    >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
+    True
+    """
+    with _naming(path):
+        content, tensors = archive.read(path)
+        n_tensors, size = len(tensors), sum(t.nbytes for t in tensors.values())
+        saved = decode(content, tensors)
+        if tensors:
+            raise ValueError(f"It has surplus tensors: {sorted(tensors)}. {DAMAGED}")
+        saved = check_fields(saved, "file", FILE)
+        fitted = check_fields(saved["fitted"], "fitted model", FITTED)
+        clf = _unfitted(saved, device, backbone, fitted["backbone"])
+        if len(clf._hidden_sizes()) > n_tensors:
+            raise wrong("number of tensors", n_tensors)
+        _set_input_and_classes(clf, fitted)
+        _set_random(clf, fitted)
+        if clf.backbone is not None:
+            _set_backbone(clf, fitted, size)
+        build_net(clf, fitted)
+        # Building it has drawn.
+        clf._generator_state = fitted["generator"]
+        _set_resumption(clf, fitted)
+        clf._take_from_net()
+        clf.history_ = [dict(row) for row in fitted["history"] if "train_loss" in row]
+        clf.n_iter_ = len(clf.history_)
+    return clf
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Say in each error which file it is about; nothing else gets out of here."""
+    try:
+        yield
+    except (OSError, ImportError, MemoryError):
+        raise
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} can not be loaded. {error}") from error
+    except Exception as error:
+        raise ValueError(
+            f"{str(path)!r} can not be loaded. It gives no model "
+            f"({type(error).__name__}: {error}). {DAMAGED}"
+        ) from error
+
+
+def _unfitted(saved, device, backbone, origin):
+    """A classifier with the parameters, which are checked as in ``fit``."""
+    if saved["class"] not in CLASSES:
+        raise ValueError(
+            f"It holds a {saved['class']!r}, which is none of {sorted(CLASSES)}. A "
+            "later version of sklearn_lwal may have it."
+        )
+    Classifier, given = CLASSES[saved["class"]], saved["parameters"]
+    known = {*Classifier().get_params(deep=False)} - LEFT_OUT
+    own = origin is not None and origin.get("own") is not None
+    if (origin is None) != (not own and given.get("backbone") is None):
+        raise wrong("origin of the backbone", origin)
+    known -= {"backbone"} if own else set()
+    # One that is not there is newer than the file, and has its default.
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise ValueError(
+            f"It has parameters that {saved['class']} does not have: {unknown}. "
+            "Install the version of sklearn_lwal that wrote it "
+            f"({saved['versions'].get(__package__)}), or a later one."
+        )
+    if own and backbone is None:
+        raise ValueError(
+            f"It was fitted with a backbone of one's own ({origin['own']}). Pass that: "
+            "load(path, backbone=module)."
+        )
+    if backbone is not None and not own:
+        raise ValueError(
+            "It was not fitted with a backbone of one's own. Load it without one."
+        )
+    clf = Classifier(**given)
+    if own:
+        clf.backbone = backbone
+    clf.device = _device(clf.device, device)
+    clf._validate_params()
+    clf._check_parameters()
+    return clf
+
+
+def _device(saved, wanted):
+    if wanted != "auto":
+        return wanted
+    try:
+        check.resolve_device(saved)
+    except ValueError:
+        if str(saved).split(":")[0] not in ("cuda", "mps"):
+            raise
+        warnings.warn(
+            f"The model was saved with device={str(saved)!r}, which is not there: its "
+            "parameter is 'auto' now. Pass a device to load to silence this warning.",
+            stacklevel=4,
+        )
+        return "auto"
+    return saved
+
+
+def _set_input_and_classes(clf, fitted):
+    classes, names = fitted["classes"], fitted["feature_names"]
+    known = classes.dtype != object or all(isinstance(name, str) for name in classes)
+    fits = known and classes.ndim == 1 and len(classes) >= 2
+    if not fits or not np.array_equal(np.unique(classes), classes):
+        raise wrong("classes", classes)
+    clf.classes_, clf.n_features_in_ = classes, fitted["n_features"]
+    if clf.n_features_in_ < 1:
+        raise wrong("number of features", clf.n_features_in_)
+    if names is not None:
+        if len(names) != clf.n_features_in_ or {*map(type, names)} != {str}:
+            raise wrong("feature names", names)
+        clf.feature_names_in_ = np.array(names, dtype=object)
+    if fitted["output"] is not None:
+        if fitted["output"] not in ("default", "pandas", "polars"):
+            raise wrong("output of transform", fitted["output"])
+        clf.set_output(transform=fitted["output"])
+
+
+def _set_random(clf, fitted):
+    clf._seed, clf._rng = fitted["seed"], fitted["random"]
+    if clf._rng is None:
+        clf._rng = clf.random_state
+    if not 0 <= clf._seed < 2**32 or not isinstance(clf._rng, np.random.RandomState):
+        raise wrong("random state", (clf._seed, clf._rng))
+    # An error where no generator has such a state.
+    torch.Generator().set_state(fitted["generator"])
+
+
+def _set_backbone(clf, fitted, size):
+    """The backbone, with its weights if they are in the file."""
+    origin = check_fields(fitted["backbone"], "backbone", BACKBONE)
+    weights, own = origin["weights"], origin["own"] is not None
+    given = (weights is not None) + (origin["hash"] is not None)
+    if given != (0 if clf._trains_backbone else 1):
+        raise wrong("origin of the backbone", origin)
+    if clf._trains_backbone:
+        named = fitted["network"].items()
+        named = ((name.partition("backbone."), tensor) for name, tensor in named)
+        weights = {rest: tensor for (before, _, rest), tensor in named if not before}
+    if weights is not None and not own:
+        needed = n_parameters(clf.backbone)
+        if 4 * needed > LAST_LAYER * size:
+            raise ValueError(
+                f"It does not hold the {needed} weights of {clf.backbone}. {DAMAGED}"
+            )
+    clf._identity = None
+    clf._load_backbone(empty=weights is not None)
+    if weights is not None:
+        advice = "Pass a backbone as the one that was trained." if own else DAMAGED
+        check_tensors(weights, clf.backbone_, "backbone", advice)
+        clf.backbone_.load_state_dict(weights)
+    elif weights_of(clf.backbone_) != origin["hash"]:
+        advice = (
+            "Those that torchvision or torch have for this name have changed since. "
+            "Install the versions that the header of the file tells."
+        )
+        if own:
+            advice = "Pass the one that the model was fitted with."
+        raise ValueError(f"Its backbone had other weights. {advice}")
+
+
+def _set_resumption(clf, fitted):
+    """What :meth:`partial_fit` and a warm start look at, besides the net."""
+    clf._built_from = built_from(clf)
+    if fitted["augment"] is not None:
+        # So that training does not go on without it.
+        described = tuple(fitted["augment"])
+        if [*map(type, described)] != [str, str]:
+            raise wrong("augment", described)
+        clf._built_from["augment"] = described
+    sums = fitted["feature_sums"]
+    if sums is None:
+        return
+    shape = len(clf.classes_), clf.net_.module_.head.linear.weight.shape[1]
+    fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
+    if not fits or [tuple(t.shape) for t in sums] != [shape, shape[:1]]:
+        raise wrong("class sums", sums)
+    clf._feature_sums = sums

@@ -72,11 +72,13 @@ def seconds_table(found):
         accuracies = accuracy_of(pairs)
         end = spread(accuracies, 2) if len(pairs) > 1 else f"{accuracies[0]:.2f}"
         setting = f"{run.setting:g}" if run.setting else ""
-        rows.append([method, setting, *after, end, f"{fit_seconds(pairs):.3g}"])
+        epochs = "" if curve is None else curve.shape[1]
+        seconds = f"{fit_seconds(pairs):.3g}"
+        rows.append([method, setting, epochs, *after, end, seconds])
     for (method,) in grouped(found, "method"):
         if (method,) not in groups:
-            rows.append([method, "", *[""] * len(EPOCHS_SHOWN), "diverged", ""])
-    header = ["method", "chosen", *(epochs_name(n) for n in EPOCHS_SHOWN)]
+            rows.append([method, "", "", *[""] * len(EPOCHS_SHOWN), "diverged", ""])
+    header = ["method", "chosen", "epochs", *(epochs_name(n) for n in EPOCHS_SHOWN)]
     return table([*header, "end", "fit, s"], rows)
 
 

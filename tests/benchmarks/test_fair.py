@@ -181,8 +181,25 @@ def test_what_has_no_seed_is_tested_once(features, quick, tmp_path):
     # Other rows with each seed, so all are.
     assert set(counts["few"].values()) == {2 * 2}
     table = rows(fair_report.blocks(found)["seconds digits"])
-    assert "±" in table["STD"][5]
-    assert "±" not in table["LDA"][5]
+    assert "±" in table["STD"][6]
+    assert "±" not in table["LDA"][6]
+
+
+def test_the_epochs_are_chosen_with_the_rate():
+    runs = [one_run(setting=lr, max_epochs=3) for lr in (1e-3, 1e-2)]
+    curves = ([0.5, 0.6, 0.7], [0.6, 0.8, 0.8])
+    found = {
+        run: {"accuracy": curve[-1] - 0.2, "curves": {"test_accuracy": curve}}
+        for run, curve in zip(runs, curves, strict=True)
+    }
+    (best,) = fair.chosen(found).values()
+    assert (best.setting, best.max_epochs) == (1e-2, 2)
+    tested = fair.tests(found, (12, 123))
+    assert {run.max_epochs for run in tested} == {2}
+    # The untouched default has its own number of epochs.
+    untouched = one_run(fair.UNTOUCHED, setting=0.0, max_epochs=20)
+    (best,) = fair.chosen({untouched: found[runs[1]]}).values()
+    assert best == untouched
 
 
 def test_a_rate_that_diverges_is_reported_and_not_chosen(

@@ -59,7 +59,7 @@ def reproduce(args, scope, out):
     else:
         path = out / f"{args.command}.png"
         render(found, path)
-        print(path)
+        print(path if path.exists() else "There is nothing to draw.")
 
 
 def compare(args, scope, out):
@@ -94,6 +94,13 @@ def parser():
     return found
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
 def add_names(command, option, choices, nargs="+"):
     """An option that takes several of these names."""
     names = " ".join(shlex.quote(name) for name in choices)
@@ -106,7 +113,7 @@ def add_options(command, methods, scales):
     add_names(command, "--dataset", DATASETS)
     add_names(command, "--methods", methods)
     command.add_argument("--seeds", nargs="+", type=int, default=paper.SEEDS)
-    command.add_argument("--epochs", type=int, help="instead of 10 or 20")
+    command.add_argument("--epochs", type=positive, help="instead of 10 or 20")
     scale = command.add_argument("--scale", choices=[*scales], default="frozen")
     scale.help = "smoke: bundled data; frozen: features (default)"
     if "full" in scales:

@@ -305,10 +305,12 @@ def run_part(part, threads, rounds):
 
 
 def hardware():
-    """Processor, thread count and versions."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    """Processor, GPU if there is one, number of cores and versions."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return {
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+    return gpu | {
         "processor": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),

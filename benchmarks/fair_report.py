@@ -55,7 +55,9 @@ def accuracy_of(pairs):
 
 
 def fit_seconds(pairs):
-    return float(np.median([r["fit_seconds"] for _, r in pairs if "fit_seconds" in r]))
+    """Median of those that are timed, or None."""
+    timed = [r["fit_seconds"] for _, r in pairs if "fit_seconds" in r]
+    return float(np.median(timed)) if timed else None
 
 
 def seconds_table(found):
@@ -69,17 +71,24 @@ def seconds_table(found):
         after = [""] * len(EPOCHS_SHOWN)
         if curve is not None:
             after = [after_epochs(curve, n) for n in EPOCHS_SHOWN]
-        accuracies = accuracy_of(pairs)
-        end = spread(accuracies, 2) if len(pairs) > 1 else f"{accuracies[0]:.2f}"
+        end = accuracy_cell(pairs, grouped(found, "method")[(method,)])
         setting = f"{run.setting:g}" if run.setting else ""
         epochs = "" if curve is None else curve.shape[1]
-        seconds = f"{fit_seconds(pairs):.3g}"
+        seconds = "" if fit_seconds(pairs) is None else f"{fit_seconds(pairs):.3g}"
         rows.append([method, setting, epochs, *after, end, seconds])
     for (method,) in grouped(found, "method"):
         if (method,) not in groups:
             rows.append([method, "", "", *[""] * len(EPOCHS_SHOWN), "diverged", ""])
     header = ["method", "chosen", "epochs", *(epochs_name(n) for n in EPOCHS_SHOWN)]
     return table([*header, "end", "fit, s"], rows)
+
+
+def accuracy_cell(pairs, all_pairs):
+    """Mean and spread, and how many seeds did not diverge if some did."""
+    accuracies = accuracy_of(pairs)
+    cell = spread(accuracies, 2) if len(pairs) > 1 else f"{accuracies[0]:.2f}"
+    some = len(pairs) < len(all_pairs)
+    return cell + f" ({len(pairs)} of {len(all_pairs)})" * some
 
 
 def after_epochs(curve, n):
@@ -150,6 +159,8 @@ def draw_method(ax, method, pairs):
     if method not in STYLES:
         style["label"] = "_" + method
     curve = curve_of(pairs)
+    if fit_seconds(pairs) is None:
+        return
     if curve is None:
         ax.plot(fit_seconds(pairs), np.mean(accuracy_of(pairs)), ls="", ms=8, **style)
         return

@@ -21,17 +21,18 @@ STYLES = {
     "LWR5k": {"color": "C4", "ls": "--"},
     "LabelEmbed": {"color": "C5"},
     "LwAL": {"color": "C1"},
-    "LwAL10": {"color": "C3"},
+    # Wide, because the next one often lies upon it.
+    "LwAL10": {"color": "C3", "lw": 5, "alpha": 0.4},
     "LwAL10+rpl": {"color": "C2"},
     "library default": {"color": "C0", "lw": 2.5},
 }
-REFINED_STYLE = {"ls": "--", "lw": 1}
+REFINED_STYLE = {"ls": "--", "lw": 1, "alpha": 1.0}
 TREES_A_ROW = 4
 
 
 def draw_curves(found, path):
     """Figure 2: mean test accuracy over the epochs, a panel a backbone and rate."""
-    panels = grouped(found, "dataset", "backbone", "lr")
+    panels = grouped(found, "dataset", "network", "lr")
     if not panels:
         return
     figure, axes = plt.subplots(
@@ -42,9 +43,9 @@ def draw_curves(found, path):
         sharey=True,
         layout="constrained",
     )
-    for ax, ((_, backbone, lr), pairs) in zip(axes[0], panels.items(), strict=True):
+    for ax, ((_, network, lr), pairs) in zip(axes[0], panels.items(), strict=True):
         draw_panel(ax, dict(pairs))
-        ax.set_title(f"{backbone}, rate {lr:g}")
+        ax.set_title(f"{network}, rate {lr:g}")
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center", frameon=False)
     save(figure, path)

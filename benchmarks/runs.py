@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -65,9 +66,22 @@ def kept(runs, out):
 
 
 def read(run, out):
-    """The kept result of a run, or None."""
+    """The kept result of a run, or None.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another run.
+    """
     path = Path(out) / run.path
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    result = json.loads(path.read_text())
+    wanted = json.loads(json.dumps(asdict(run)))
+    stored = result.get("run", {})
+    if any(stored.get(name, value) != value for name, value in wanted.items()):
+        raise ValueError(f"{path} is of another run, {stored}; remove it.")
+    return result
 
 
 def write(path, result):

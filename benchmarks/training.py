@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from benchmarks.datasets import DATASETS, class_names, load_images
-from benchmarks.frozen_features import frozen_features, name_vectors
+from benchmarks.frozen_features import BACKBONES, frozen_features, name_vectors
 from benchmarks.labels import label_distances, rounded
 from benchmarks.methods import paper_methods
 from benchmarks.runs import curves, provenance, slug, timed_fit
@@ -39,6 +39,11 @@ class Run:
     hidden_layer_sizes: tuple = ()
     trained: bool = False
     mapped: bool = False
+
+    @property
+    def network(self):
+        """Whose features, and whether it is trained."""
+        return self.backbone + ", trained" * self.trained
 
     @property
     def group(self):
@@ -118,11 +123,7 @@ def trainable(backbone):
 @functools.lru_cache(maxsize=1)
 def load(dataset, backbone, trained, mapped, data_root):
     """X_train, y_train, X_test, y_test; standardised features, or uint8 images."""
-    if (backbone == "pixels") != (DATASETS[dataset].kind == "table"):
-        raise ValueError(
-            f"{backbone!r} is not for {dataset!r}: 'pixels' are for the tables that "
-            "scikit-learn brings along (--scale smoke), and only for those."
-        )
+    check_fits(dataset, backbone)
     if trained:
         (X, y), (X_test, y_test) = load_images(dataset, data_root, TRAINED_SIZE)
     else:
@@ -133,6 +134,18 @@ def load(dataset, backbone, trained, mapped, data_root):
         kept = mapped_classes(dataset, data_root)
         (X, y), (X_test, y_test) = only(X, y, kept), only(X_test, y_test, kept)
     return X, y, X_test, y_test
+
+
+def check_fits(dataset, backbone):
+    """Raise a ValueError if the backbone is for another kind of data."""
+    kind = DATASETS[dataset].kind
+    fitting = BACKBONES[kind] or ("pixels",)
+    if backbone not in fitting:
+        scale = " (--scale smoke)" * (kind == "table")
+        raise ValueError(
+            f"{backbone!r} gives no features of {dataset!r}. Pass --backbone with one "
+            f"of {fitting}{scale}, or another --dataset."
+        )
 
 
 def mapped_classes(dataset, data_root):

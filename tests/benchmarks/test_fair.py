@@ -126,7 +126,9 @@ def test_the_timed_fit_does_not_measure(
         return 20.0
 
     monkeypatch.setattr(fair, "timed_fit", timed_fit)
-    result = fair.execute(one_run(seed=seed, tested=True), tmp_path, "cpu")
+    result = fair.execute(
+        one_run(seed=seed, tested=True, timed=is_timed), tmp_path, "cpu"
+    )
     assert len(timed) == is_timed
     assert result.get("fit_seconds") == (20.0 if is_timed else None)
     assert (result["curves"]["seconds"] == [7.0, 7.0]) == is_timed

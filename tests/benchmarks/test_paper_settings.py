@@ -154,7 +154,22 @@ def test_structure_is_learned_of_the_classes_that_wordnet_has():
             assert run.max_epochs == 0
         else:
             assert (run.max_epochs, run.lr) == (10, 1e-4)
-    assert "STD" not in {run.method for run in runs}
+    assert "StaticLabel" not in {run.method for run in runs}
+    for dataset in ("mnist", "cifar100"):
+        with pytest.raises(ValueError, match="taxonomy"):
+            paper.structure_runs(Scope("frozen", datasets=(dataset,)))
+
+
+def test_a_backbone_of_another_kind_of_data_is_an_error_before_any_training():
+    for dataset, backbone in (
+        ("mnist", "minilm"),
+        ("imdb", "resnet50"),
+        ("digits", "resnet50"),
+        ("cifar10", "pixels"),
+    ):
+        scope = Scope("frozen", datasets=(dataset,), backbones=(backbone,))
+        with pytest.raises(ValueError, match="--backbone"):
+            paper.image_runs(scope)
 
 
 def test_of_two_rates_each_table_has_its_own():

@@ -98,7 +98,8 @@ def test_std_is_the_reference_of_its_own_backbone_and_rate():
     assert numbers(first["LwAL"][1]) == [80, 0]
     assert first["LwAL"][BEST] == "30.0 ± 0.0"
     assert second["LwAL"][1] == "-"
-    assert first["STD"][1] == second["STD"][1] == "reference"
+    # Its own best comes in the first epoch of five.
+    assert first["STD"][1] == second["STD"][1] == "(80 ± 0)"
     assert second["STD"][BEST] == "60.0 ± 0.0"
 
 
@@ -124,15 +125,22 @@ def test_time_reduced_counts_the_fastest_epoch():
     for run, result in found.items():
         seconds = result["curves"]["seconds"]
         seconds[:] = [0.2] * 4 if run.method == "STD" else [9.0, 0.5, 0.6, 0.5]
+        result["fit_seconds"] = sum(seconds)
     table = rows(tables.speed_tables(found))
     assert [table[m][SECONDS] for m in ("STD", "LwAL")] == ["0.2", "0.5"]
-    assert table["STD"][TIME] == "reference"
-    # 1.5 epochs of 0.5 s where STD takes 4 of 0.2 s, 0.75 / 0.8.
-    assert table["LwAL"][TIME] == "6"
+    assert table["STD"][TIME] == "(0)"
+    # 1.5 epochs of 0.5 s where STD takes 4 of 0.2 s, 0.75 / 0.8; to the nearest ten.
+    assert table["LwAL"][TIME] == "10"
     slow = {run: result for run, result in found.items() if run.method == "LwAL"}
     for result in slow.values():
         result["curves"]["seconds"] = [5.0] * 4
-    assert rows(tables.speed_tables(found))["LwAL"][TIME] == "-838"
+        result["fit_seconds"] = 20.0
+    assert rows(tables.speed_tables(found))["LwAL"][TIME] == "-840"
+    # What is before and after the epochs counts as well: (1.6 + 0.75) / 0.8.
+    for result in slow.values():
+        result["curves"]["seconds"] = [0.5] * 4
+        result["fit_seconds"] = 3.6
+    assert rows(tables.speed_tables(found))["LwAL"][TIME] == "-190"
 
 
 def test_printed_values_stand_beside_ours():
@@ -147,7 +155,8 @@ def test_printed_values_stand_beside_ours():
     # The nearest kin of a backbone that the paper lacks.
     table = table_of({"LwAL": curves["LwAL"]}, backbone="efficientnet_lite0")
     assert table["LwAL"][6] == "43.2 ± 0.2"
-    found = made_up.found({"LwAL": curves["LwAL"]}, dataset="imdb", backbone="minilm")
+    texts = {"dataset": "imdb", "backbone": "minilm", "lr": 1e-4}
+    found = made_up.found({"LwAL": curves["LwAL"]}, **texts)
     (texts,) = made_up.tables(tables.speed_tables(found, (3, 3)))
     assert printed(texts["LwAL"]) == ["30", "84.3 ± 0.1", "83.5 ± 0.2"]
 

@@ -116,4 +116,8 @@ def test_where_the_paper_lacks_a_value_nothing_is_printed():
     assert paper_value(1, run, "best_accuracy") == ""
     default = Run("cifar10", "resnet50", "library default", 12, 5, 1e-4, 500)
     assert paper_value(1, default, "best_accuracy") == ""
-    assert set(NEIGHBOUR) < set(RATES)
+    assert {b for b, _ in NEIGHBOUR} < set(RATES)
+    for (backbone, lr), other in NEIGHBOUR.items():
+        assert lr in RATES[backbone]
+        # The paper trains the other with the same rate.
+        assert RATES[other] == (lr,)

@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from benchmarks.defaults import ABLATION, LARGE, SMALL, TEXTS, path_of, read
+from benchmarks.figures import save
 from benchmarks.markdown import fill, table
 
 ROOT = Path(__file__).parents[1]
@@ -176,8 +177,7 @@ def draw():
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PICTURE, dpi=110)
+    save(figure, PICTURE)
 
 
 BLOCKS = {

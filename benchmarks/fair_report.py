@@ -23,7 +23,7 @@ STYLES = {
     "NearestCentroid": {"color": "C6", "marker": "v"},
 }
 # The other rivals, which lie near STD: one grey, told apart in the table.
-OTHERS = {"color": "0.7", "lw": 1}
+OTHERS = {"color": "0.7", "lw": 1, "zorder": 1}
 
 
 def blocks(found):

@@ -174,7 +174,8 @@ class LabelledRows(Dataset):
             rows = self.sparse_rows()
             if self.weight is not None:
                 rows = rows[np.flatnonzero(self.weights.cpu().numpy())]
-            ends = (part.toarray()[0] for part in (rows.min(0), rows.max(0)))
+            # (1, n_features) of a matrix, (n_features,) of an array.
+            ends = (part.toarray().ravel() for part in (rows.min(0), rows.max(0)))
             return tuple(torch.from_numpy(end).to(self._y.device) for end in ends)
         low, high = math.inf, -math.inf
         for X, _, weight in self.in_order():

@@ -373,7 +373,7 @@ def test_the_ranges_of_columns():
     weight = (np.arange(500) % 5 > 0).astype(np.float32)
     y = np.zeros(500, int)
     kept = X[weight > 0]
-    for rows in (X, sp.csr_matrix(X)):
+    for rows in (X, sp.csr_matrix(X), sp.csr_array(X)):
         low, high = LabelledRows(rows, y, weight).column_ranges()
         np.testing.assert_array_equal(low, kept.min(0))
         np.testing.assert_array_equal(high, kept.max(0))

@@ -249,6 +249,8 @@ import os, random, signal, sys, time
 import torch
 from sklearn_lwal import _archive as archive
 
+# Threads of torch do not survive a fork, and the child would wait for them.
+torch.set_num_threads(1)
 path, random.seed = sys.argv[1], random.seed(0)
 tensors = {"a": torch.zeros(300_000)}
 archive.write(path, 0, tensors)

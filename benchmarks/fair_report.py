@@ -137,18 +137,27 @@ def few_table(found):
 
 def draw_seconds(found, path):
     """Test accuracy over seconds of training, log scale: a panel a data set."""
-    by_dataset = grouped(trained(found["tested"]), "dataset")
+    draw_datasets(found["tested"], path, draw_seconds_panel, 4.6)
+
+
+def draw_seconds_panel(ax, by_method):
+    for method, pairs in by_method.items():
+        draw_method(ax, method, pairs)
+    best = max(np.mean(accuracy_of(pairs)) for pairs in by_method.values())
+    ax.set(xscale="log", xlabel="seconds of training", ylim=(best - 14, best + 1))
+    ax.grid(alpha=0.3, which="both")
+
+
+def draw_datasets(found, path, draw_panel, height):
+    """A row of panels, one a data set; nothing where there are no results."""
+    by_dataset = grouped(trained(found), "dataset")
     if not by_dataset:
         return
-    figure, axes = panels(1, len(by_dataset), 4.6)
+    figure, axes = panels(1, len(by_dataset), height)
     for ax, ((dataset,), pairs) in zip(axes[0], by_dataset.items(), strict=True):
-        best = 0
-        for (method,), own in grouped(dict(pairs), "method").items():
-            best = max(best, np.mean(accuracy_of(own)))
-            draw_method(ax, method, own)
-        ax.set(xscale="log", xlabel="seconds of training", ylim=(best - 14, best + 1))
+        by_method = grouped(dict(pairs), "method")
+        draw_panel(ax, {method: own for (method,), own in by_method.items()})
         ax.set_title(DATASETS[dataset].title)
-        ax.grid(alpha=0.3, which="both")
     axes[0, 0].set_ylabel("test accuracy, %")
     finish(figure, axes[0, 0], path)
 
@@ -211,23 +220,19 @@ def draw_rate_curve(ax, method, pairs, n):
 
 def draw_few(found, path):
     """Test accuracy over the number of rows of each class."""
-    by_dataset = grouped(trained(found["few"]), "dataset")
-    if not by_dataset:
-        return
-    figure, axes = panels(1, len(by_dataset), 4.2)
-    for ax, ((dataset,), pairs) in zip(axes[0], by_dataset.items(), strict=True):
-        for (method,), own in grouped(dict(pairs), "method").items():
-            by_size = grouped(dict(own), "per_class")
-            sizes = sorted(n for (n,) in by_size)
-            means = [np.mean(accuracy_of(by_size[(n,)])) for n in sizes]
-            ax.plot(sizes, means, label=method, **{"marker": "."} | STYLES[method])
-        ax.set(xscale="log", xlabel="training rows of each class")
-        ax.set_title(DATASETS[dataset].title)
-        ax.set_xticks(sizes, map(str, sizes))
-        ax.minorticks_off()
-        ax.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("test accuracy, %")
-    finish(figure, axes[0, 0], path)
+    draw_datasets(found["few"], path, draw_few_panel, 4.2)
+
+
+def draw_few_panel(ax, by_method):
+    for method, pairs in by_method.items():
+        by_size = grouped(dict(pairs), "per_class")
+        sizes = sorted(n for (n,) in by_size)
+        means = [np.mean(accuracy_of(by_size[(n,)])) for n in sizes]
+        ax.plot(sizes, means, label=method, **{"marker": "."} | STYLES[method])
+    ax.set(xscale="log", xlabel="training rows of each class")
+    ax.set_xticks(sizes, map(str, sizes))
+    ax.minorticks_off()
+    ax.grid(alpha=0.3)
 
 
 def panels(n_rows, n_columns, height):

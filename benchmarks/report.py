@@ -32,6 +32,10 @@ def main(out, docs=DOCS):
         "table 4": tables.warmup_table(found["warmup"]),
     }
     fill(docs / "paper.md", blocks)
+    scope = paper.Scope(datasets=("fashion_mnist",))
+    fashion = kept(paper.image_runs(scope), out)
+    methods = ("STD", "LwAL10", "LwAL10, refined")
+    fill(docs / "core.md", {"fashion": tables.curves_table(fashion, methods)})
     figures.draw_curves(found["curves"], docs / "figure2.png")
     figures.draw_hierarchies(found["hierarchy"], docs / "figure3.png")
     compared = fair.read(paper.Scope(), out)

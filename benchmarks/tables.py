@@ -152,6 +152,17 @@ def other_seconds(pairs):
     return min(r["fit_seconds"] - sum(r["curves"]["seconds"]) for _, r in pairs)
 
 
+def curves_table(found, methods):
+    """Mean test accuracy after each epoch."""
+    rows = []
+    for (lr, method), pairs in grouped(found, "lr", "method").items():
+        if method in methods:
+            curves = accuracies(pairs)
+            cells = " ".join(f"{value:.1f}" for value in curves.mean(0))
+            rows.append([f"{lr:g}", method, cells, f"{curves.std(0).max():.1f}"])
+    return table(["rate", "method", "after each epoch", "largest spread"], rows)
+
+
 def warmup_table(found):
     """Table 4: best test accuracy over w."""
     rows = []

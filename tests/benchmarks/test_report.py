@@ -25,7 +25,7 @@ from benchmarks.datasets import DATASETS
 from benchmarks.runs import write
 
 DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
-PAGES = ("paper.md", "fair.md")
+PAGES = ("paper.md", "fair.md", "core.md")
 PICTURES = ("figure2.png", "figure3.png", *fair_report.PICTURES)
 PAPER = (
     paper.image_runs,

@@ -5,10 +5,13 @@ sizes are held against those of the file before memory is asked for, and whateve
 wrong with the file is a ValueError.
 """
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
 import stat
+import time
 import uuid
 
 import safetensors.torch
@@ -18,6 +21,9 @@ LIBRARY = "sklearn_lwal"
 FORMAT = 1
 # What the safetensors format allows.
 MAX_HEADER = 100_000_000
+# What a file is called until it is complete, and seconds after which it never will be.
+_BESIDE = ".sklearn_lwal-{}.tmp"
+LEFT_OVER = 3600
 DAMAGED = "The file is damaged or was altered: save the model again, or copy it anew."
 
 
@@ -85,6 +91,14 @@ def read(path):
     if metadata.get("sha256") != _checksum(text, tensors):
         raise ValueError(f"Its checksum is not that of what it holds. {DAMAGED}")
     return _parsed(text), tensors
+
+
+def remove_leftovers(folder):
+    """Remove what writing to the folder left there when it was killed, an hour ago."""
+    for path in glob.iglob(os.path.join(glob.escape(folder), _BESIDE.format("*"))):
+        with contextlib.suppress(OSError):
+            if os.path.getmtime(path) < time.time() - LEFT_OVER:
+                os.unlink(path)
 
 
 def _header(file):
@@ -157,7 +171,7 @@ def _write_atomically(path, data):
     # Through a link, as ever in writing a file.
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
-    beside = os.path.join(folder, f".sklearn_lwal-{uuid.uuid4().hex}.tmp")
+    beside = os.path.join(folder, _BESIDE.format(uuid.uuid4().hex))
     try:
         with open(beside, "xb") as file:
             file.write(data)

@@ -3,30 +3,33 @@
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from torch import nn
 
-from . import _budget as budget
 from . import _processes as processes
 from . import _validation as check
 from ._backbone import BackboneMixin
 from ._batches import LabelledRows
+from ._building import BuildingMixin
+from ._checkpoint import open_checkpoint
 from ._early_stopping import StopOnAccuracy
 from ._errors import memory_errors, unchanged_on_error
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
-from ._net import LabelNet
-from ._network import Network, hidden_layers
+from ._net_state import plain_rows
 from ._parameters import SharedParameters
 from ._progress import EpochProgress
 from ._random import random_state, stratified_split, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
 from ._saving import SavingMixin
-from ._seeding import construct_seeded
 from ._start import prepare
 
 
 class LabelLearningClassifier(
-    BackboneMixin, LatentClassifierMixin, SavingMixin, SharedParameters, BaseEstimator
+    BackboneMixin,
+    BuildingMixin,
+    LatentClassifierMixin,
+    SavingMixin,
+    SharedParameters,
+    BaseEstimator,
 ):
     """Base of the classifiers; a subclass brings parameters and a head.
 
@@ -34,11 +37,7 @@ class LabelLearningClassifier(
     parameters, extends ``_parameter_constraints`` and defines :meth:`_make_head`.
     """
 
-    def _make_head(self, in_features, n_classes):
-        """The torch :class:`~sklearn_lwal.heads._head.Head` to train."""
-        raise NotImplementedError
-
-    def fit(self, X, y=None, sample_weight=None, *, eval_set=None):
+    def fit(self, X, y=None, sample_weight=None, *, eval_set=None, resume=False):
         """Train on features, or with a backbone on images, and class labels.
 
         Parameters
@@ -56,6 +55,10 @@ class LabelLearningClassifier(
             Measured after each epoch: ``valid_loss`` and ``valid_acc`` in
             ``history_``. With ``early_stopping`` it takes the place of the share
             that is held out of X.
+        resume : bool, default=False
+            Whether to go on from the last whole epoch of a fit that was broken off, as
+            ``checkpoint_dir`` has it, with the same parameters and data. Where there is
+            none the fit begins.
 
         Returns
         -------
@@ -64,27 +67,33 @@ class LabelLearningClassifier(
         Raises
         ------
         ValueError
-            If a parameter or input is not valid; the message names it.
+            If a parameter or input is not valid; the message names it. Also if the
+            checkpoint is of a fit with other parameters or data.
         MemoryError
             If the GPU has too little memory for a batch; the model stays as it was.
         """
         self._validate_params()
         self._check_parameters()
-        resume = self.warm_start and hasattr(self, "net_")
-        with unchanged_on_error(self, resume), processes.together(self.distributed):
-            X, y = self._begin(X, y, resume)
+        checkpoint = open_checkpoint(self, resume)
+        saved = checkpoint and checkpoint.saved
+        warm = self.warm_start and hasattr(self, "net_") and not saved
+        with unchanged_on_error(self, warm), processes.together(self.distributed):
+            X, y = self._begin(X, y, warm, saved)
+            if checkpoint:
+                checkpoint.note_begin(self)
             classes = np.unique(y)
-            if resume:
+            if warm:
                 check_same_classes(classes, self.classes_)
             self.classes_ = classes
             y, weight, class_weights = self._encode(X, y, sample_weight)
             check.check_two_classes(self, self.classes_[y], weight)
-            self._start(len(y), resume, class_weights)
+            self._start(len(y), warm, class_weights)
             train, valid = self._split(X, y, weight, eval_set)
-            if resume:
+            if warm:
                 self.net_.restart_average()
-            self._prepare(train, resume)
-            self._train(train, valid, self._n_epochs(len(train)))
+            if not (checkpoint and checkpoint.restore(self, train, valid)):
+                self._prepare(train, warm)
+            self._train(train, valid, self._n_epochs(len(train)), checkpoint)
         return self
 
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):
@@ -128,7 +137,7 @@ class LabelLearningClassifier(
             with memory_errors("Pass fewer rows"):
                 train = self._rows(X, y, weight)
             self._prepare(train, resume, partial=True)
-            self._train(train, None, 1, partial=True)
+            self._train(train, None, 1, None, partial=True)
         return self
 
     def _check_parameters(self):
@@ -138,18 +147,24 @@ class LabelLearningClassifier(
         check.check_net_params(self.net_params)
         check.check_callbacks(self.callbacks)
 
-    def _begin(self, X, y, resume):
+    def _begin(self, X, y, resume, saved=None):
         """Seeds, and the checked input; a model that goes on keeps what it has."""
         if resume:
             check_unchanged(self, self._built_from)
         else:
-            self._rng = random_state(self.random_state)
-            self._seed = torch_seed(self.random_state, self._rng)
-            if processes.place()[1] > 1:
-                # What None drew differs between processes.
-                self._rng, self._seed = processes.of_first((self._rng, self._seed))
+            self._draw_seeds()
+            if saved:
+                self._seed = saved["seed"]
+                self._rng.set_state(saved["random"].get_state())
             self._built_from = built_from(self)
         return self._check_input(*self._training_features(X, y, not resume), not resume)
+
+    def _draw_seeds(self):
+        self._rng = random_state(self.random_state)
+        self._seed = torch_seed(self.random_state, self._rng)
+        if processes.place()[1] > 1:
+            # What None drew differs between processes.
+            self._rng, self._seed = processes.of_first((self._rng, self._seed))
 
     def _check_input(self, X, y, reset):
         if not self._trains_backbone:
@@ -167,91 +182,12 @@ class LabelLearningClassifier(
         weight = check.check_weights(sample_weight, class_weights, X, index)
         return index, weight, class_weights
 
-    def _start(self, n_samples, resume, class_weights):
-        """Build the net, unless it is there, and tell it the class weights."""
-        if not resume:
-            self._build_net(self._batch_size(n_samples))
-        # A model that was loaded from a file is given its function anew.
-        self.net_.module_.augment = self.augment if self._trains_backbone else None
-        if class_weights is None:
-            class_weights = np.ones(len(self.classes_))
-        weights = torch.from_numpy(class_weights)
-        self.net_.module_.head.set_class_weights(weights, first=not resume)
-
     def _first_classes(self, classes):
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         classes = np.unique(check.check_y(self, classes))
         check.check_two_classes(self, classes)
         return classes
-
-    def _batch_size(self, n_samples):
-        if self.batch_size != "auto":
-            return self.batch_size
-        n_classes = len(self.classes_)
-        return budget.batch_size(n_samples, n_classes, self._trains_backbone)
-
-    def _n_epochs(self, n_samples):
-        if self.max_epochs != "auto":
-            return self.max_epochs
-        batch_size = self.net_.batch_size
-        return budget.n_epochs(n_samples, batch_size, self._trains_backbone)
-
-    def _hidden_sizes(self):
-        return check.check_hidden_layer_sizes(self.hidden_layer_sizes)
-
-    @property
-    def _trains_features(self):
-        return self._trains_backbone or len(self._hidden_sizes()) > 0
-
-    def _make_network(self):
-        sizes, width = self._hidden_sizes(), self.n_features_in_
-        hidden = hidden_layers(width, sizes, self.dropout)
-        head = self._make_head(sizes[-1] if sizes else width, len(self.classes_))
-        backbone = self.backbone_ if self._trains_backbone else None
-        return Network(hidden, head, self.precision, self.standardize, backbone)
-
-    def _build_net(self, batch_size):
-        # One stream of random numbers for the weights and then the batches: an int
-        # seed gives what a bare torch loop draws after torch.manual_seed(seed).
-        module, self._generator_state = construct_seeded(self._seed, self._make_network)
-        device = check.resolve_device(self.device)
-        net_params = check.check_net_params(self.net_params)
-        options = {
-            # The loss is the head's; skorch only wants a module in this place.
-            "criterion": nn.Identity,
-            "optimizer": check.resolve_optimizer(self.optimizer),
-            "lr": self.lr,
-            "batch_size": batch_size,
-            "device": str(device),
-            "average": self.average,
-            "refine_labels": getattr(self, "refine_labels", False),
-            "recalibrate_batch_norm": self.recalibrate_batch_norm,
-            "max_grad_norm": self.max_grad_norm,
-            "compile_step": self.compile,
-            "classes": np.arange(len(self.classes_)),
-            "train_split": None,
-            "verbose": 0,
-        }
-        # The first pattern that fits a parameter's name counts.
-        groups = [
-            *net_params.pop("optimizer__param_groups", []),
-            *self._param_groups(),
-            *self._backbone_groups(),
-        ]
-        if groups:
-            options["optimizer__param_groups"] = groups
-        fusable = self.optimizer in check.FUSED_OPTIMIZERS
-        if fusable and device.type != "mps" and "optimizer__foreach" not in net_params:
-            options["optimizer__fused"] = True
-        with memory_errors("Lower output_dim or hidden_layer_sizes"):
-            try:
-                self.net_ = LabelNet(module, **options | net_params).initialize()
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"The skorch net did not take net_params={self.net_params!r}: "
-                    f"{error}"
-                ) from error
 
     def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
@@ -304,10 +240,6 @@ class LabelLearningClassifier(
                 seed=self._seed,
             )
 
-    def _param_groups(self):
-        """Parameters with a rate of their own, a multiple of lr."""
-        return []
-
     # Whether the head starts by a formula instead of at random, and whether that
     # gives it a temperature.
     _starts_closed_form = _finds_temperature = False
@@ -316,7 +248,7 @@ class LabelLearningClassifier(
         """Class sums of the features in earlier calls of ``partial_fit``, or None."""
         return getattr(self, "_feature_sums", None) if partial else None
 
-    def _train(self, train, valid, n_epochs, partial=False):
+    def _train(self, train, valid, n_epochs, checkpoint, partial=False):
         """Train the net and take the fitted attributes from it."""
         net = self.net_
         net.max_epochs = n_epochs
@@ -325,11 +257,14 @@ class LabelLearningClassifier(
         net.initialize_callbacks()
         generator = torch.Generator()
         generator.set_state(self._generator_state)
-        net.module_.use_generator(self._drops(generator))
-        n_rows = len(net.history)
+        drops = self._drops(generator)
+        net.module_.use_generator(drops)
+        if checkpoint:
+            checkpoint.generators = [generator, drops]
         try:
             with memory_errors(f"Lower batch_size (it is {net.batch_size})"):
-                net.partial_fit(train, valid=valid, generator=generator)
+                known = {"valid": valid, "generator": generator}
+                net.partial_fit(train, checkpoint=checkpoint, **known)
                 self._refine(train, partial)
                 processes.take_first(net.module_)
         finally:
@@ -341,10 +276,7 @@ class LabelLearningClassifier(
         self._generator_state = generator.get_state()
         self._take_from_net()
         # An interrupted epoch has no loss.
-        complete = [row for row in net.history[n_rows:] if "train_loss" in row]
-        self.history_ = getattr(self, "history_", [])[:] if n_rows else []
-        for row in complete:
-            self.history_.append({k: v for k, v in row.items() if k != "batches"})
+        self.history_ = [r for r in plain_rows(net.history) if "train_loss" in r]
         self.n_iter_ = len(self.history_)
 
     def _drops(self, generator):

@@ -25,6 +25,15 @@ class StopOnAccuracy(Callback):
         self.patience = patience
         self.tol = tol
 
+    def state_dict(self):
+        """What :meth:`load_state_dict` brings back."""
+        options = "patience", "tol"
+        return {k: v for k, v in vars(self).items() if k not in options}
+
+    def load_state_dict(self, state):
+        """Go on from what :meth:`state_dict` gave."""
+        vars(self).update(state)
+
     def on_train_begin(self, net, **kwargs):
         self.highest_accuracy_ = -math.inf
         self.lowest_loss_ = self.best_loss_ = math.inf

@@ -27,9 +27,9 @@ class LabelEmbedClassifier(LabelLearningClassifier):
     confidence_cap : float, default=0.9
         Probability of the true class above which the auxiliary layer is held back, in
         (0, 1] (alpha).
-    backbone, backbone_weights, image_size, freeze_backbone, memory, backbone_lr
+    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
-    recalibrate_batch_norm, augment, channels_last, n_workers
+    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
         As in :class:`LwALClassifier`.
     hidden_layer_sizes, dropout
         As in :class:`LwALClassifier`.

@@ -57,6 +57,11 @@ class LwALClassifier(LabelLearningClassifier):
         Where the features of a frozen backbone are kept across fits, by the pixels of
         each image and the weights of the backbone: a grid search computes those of
         each image once, whatever the folds and the candidates.
+    checkpoint_dir : path or None, default=None
+        Folder of this one fit, in which a file has all that training goes on from,
+        anew after each epoch: ``fit(..., resume=True)``, or ``fit`` of a new classifier
+        with ``warm_start``, goes on from there when a fit was broken off or killed, and
+        on a CPU ends with the very same model. Without effect in :meth:`partial_fit`.
     backbone_lr : float or None, default=None
         Learning rate of a backbone that is trained; None is ``lr``, but at most 1e-3.
         Like the two below without effect on a frozen one.
@@ -170,8 +175,10 @@ class LwALClassifier(LabelLearningClassifier):
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from the fitted model. Only ``max_epochs``, ``lr``,
         ``backbone_lr``, ``max_grad_norm``, ``class_weight``, ``callbacks``,
-        ``verbose``, ``memory``, ``n_workers``, ``compile``, ``distributed`` and what
-        concerns early stopping may differ from the first call.
+        ``verbose``, ``memory``, ``checkpoint_dir``, ``n_workers``, ``compile``,
+        ``distributed`` and what concerns early stopping may differ from the first call.
+        Where ``checkpoint_dir`` has a checkpoint, a classifier that is not fitted yet
+        goes on from that.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, order of the samples, dropout and held-out
         rows. None draws fresh entropy. The global states of NumPy and torch are

@@ -20,7 +20,7 @@ from ._averaging import WeightAverage
 from ._batches import sums_by_class
 from ._errors import memory_errors
 from ._recalibration import recalibrate
-from ._seeding import draw_seed, global_stream
+from ._seeding import draw_seed, global_stream, twin
 from .heads import functional as F
 
 # Learning rate of a backbone at most, unless asked for.
@@ -105,7 +105,17 @@ class LabelNet(NeuralNetClassifier):
                 group["rate"] = (backbone_lr or min(lr, BACKBONE_RATE)) / lr
             group["lr"] = lr * group["rate"]
 
-    def fit_loop(self, X, y=None, epochs=None, *, valid=None, generator=None, **_):
+    def fit_loop(
+        self,
+        X,
+        y=None,
+        epochs=None,
+        *,
+        valid=None,
+        generator=None,
+        checkpoint=None,
+        **_,
+    ):
         """Train on :class:`LabelledRows`, with callbacks as in skorch.
 
         Parameters
@@ -118,6 +128,8 @@ class LabelNet(NeuralNetClassifier):
             Measured after each epoch.
         generator : torch.Generator
             Draws the order of the samples.
+        checkpoint : Checkpoint, optional
+            Told after each epoch; knows of those that were trained before.
         """
         watched = self._has_batch_callbacks()
         data = {"dataset_train": X, "dataset_valid": valid}
@@ -125,7 +137,8 @@ class LabelNet(NeuralNetClassifier):
         loss = processes.shared(self.module_, self.device)
         loss = torch.compile(loss) if self.compile_step else loss
         with self._head_knows(len(X), n_epochs) as head:
-            for _ in range(n_epochs):
+            done = checkpoint.resume(self) if checkpoint else 0
+            for _ in range(done, n_epochs):
                 self.notify("on_epoch_begin", **data)
                 start = time.perf_counter()
                 head.start_epoch()
@@ -135,6 +148,8 @@ class LabelNet(NeuralNetClassifier):
                     self._validate(valid, X, watched)
                 self.history.record("dur", time.perf_counter() - start)
                 self.notify("on_epoch_end", **data)
+                if checkpoint:
+                    checkpoint.write(self)
         return self
 
     @contextlib.contextmanager
@@ -185,7 +200,7 @@ class LabelNet(NeuralNetClassifier):
         rank, size = processes.place()
         drops = generator
         if size > 1:
-            seed = draw_seed(_twin(generator))
+            seed = draw_seed(twin(generator))
             drops = torch.Generator().manual_seed(seed + rank)
         with global_stream(drops, self.device) as borrowed:
             yield borrowed if size == 1 else generator
@@ -357,11 +372,6 @@ class LabelNet(NeuralNetClassifier):
         if average is not None:
             self._weight_average().load(average)
         del self.history[n_rows:]
-
-
-def _twin(generator):
-    """A generator that draws the same without moving the other on."""
-    return torch.Generator().set_state(generator.get_state())
 
 
 class _Totals:

@@ -27,6 +27,7 @@ class SharedParameters:
     image_size: int | None = None
     freeze_backbone: bool = True
     memory: Any = None
+    checkpoint_dir: Any = None
     backbone_lr: float | None = None
     recalibrate_batch_norm: bool = True
     augment: Any = None
@@ -62,6 +63,7 @@ class SharedParameters:
         "backbone_weights": [str, PathLike, None],
         "image_size": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [str, PathLike, Memory, None],
+        "checkpoint_dir": [str, PathLike, None],
         "freeze_backbone": ["boolean"],
         "backbone_lr": [Interval(Real, 0, None, closed="neither"), None],
         "recalibrate_batch_norm": ["boolean"],

@@ -22,6 +22,7 @@ FREE = frozenset(
         "verbose",
         "callbacks",
         "memory",
+        "checkpoint_dir",
         "n_workers",
         "max_grad_norm",
         "compile",
@@ -32,8 +33,16 @@ FREE = frozenset(
 
 def built_from(estimator):
     """What the estimator's model depends on, by parameter, as ``(hash, words)``."""
+    return described(estimator, estimator.get_params(deep=False).keys() - FREE)
+
+
+def described(estimator, names):
+    """Tells whether parameters have changed, without keeping them, and what they are.
+
+    A dict of str to ``(hash, words)``, in the order of the parameters.
+    """
     parameters = estimator.get_params(deep=False)
-    return {k: _described(v) for k, v in parameters.items() if k not in FREE}
+    return {k: _described(v) for k, v in parameters.items() if k in names}
 
 
 def changed_parameters(estimator, before):
@@ -65,5 +74,4 @@ def check_same_classes(labels, classes):
 
 
 def _described(value):
-    """Tells whether a parameter has changed, without keeping it, and what it is."""
     return fingerprint(value), reprlib.repr(value)

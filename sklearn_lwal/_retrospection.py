@@ -31,9 +31,9 @@ class LWRClassifier(LabelLearningClassifier):
         T in the above.
     retrospection : float, default=0.9
         Weight of the stored predictions in the last epoch (b), in [0, 1].
-    backbone, backbone_weights, image_size, freeze_backbone, memory, backbone_lr
+    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
-    recalibrate_batch_norm, augment, channels_last, n_workers
+    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
         As in :class:`LwALClassifier`.
     hidden_layer_sizes, dropout
         As in :class:`LwALClassifier`.

@@ -7,18 +7,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _archive as archive
 from ._identity import fingerprint, weights_of
+from ._net_state import net_state
 from ._plain import NotPlain, encode
 from ._resumption import FREE, changed_parameters
-from .heads.adaptive import AdaptiveHead
-from .heads.linear import StandardizedLinear
 from .heads.static import StaticHead
 
-# State of modules besides their tensors.
-FLAGS = {StandardizedLinear: "folds", AdaptiveHead: "uses_prior"}
-# A place on this machine, and functions: whoever loads the file passes them again.
-LEFT_OUT = frozenset(["memory", "augment"])
-# How an optimizer computes, which follows the device.
-IMPLEMENTATION = frozenset(["params", "fused", "foreach", "capturable"])
+# Places on this machine, and functions: whoever loads the file passes them again.
+LEFT_OUT = frozenset(["memory", "checkpoint_dir", "augment"])
 JOBLIB = (
     "joblib.dump can write it; load such files only from whom you trust, they run code."
 )
@@ -52,8 +47,8 @@ class SavingMixin:
 
         Notes
         -----
-        - ``memory`` and ``augment`` are left out and None after loading. Training goes
-          on only once the same ``augment`` is set again.
+        - ``memory``, ``checkpoint_dir`` and ``augment`` are left out and None after
+          loading. Training goes on only once the same ``augment`` is set again.
         - ``label_embeddings`` that are a callable or a DataFrame become the array of
           the embeddings of ``classes_``.
         - A torchvision backbone that is frozen is loaded again by its name; its
@@ -80,14 +75,15 @@ class SavingMixin:
         tensors = {}
         content = {
             "class": type(self).__name__,
-            "versions": _versions(),
+            "versions": versions(),
             "parameters": _parameters(self, tensors),
             "fitted": _fitted(self, tensors),
         }
         archive.write(path, content, tensors)
 
 
-def _versions():
+def versions():
+    """Those of what a model is made with, by name."""
     from . import __version__
 
     found = {__package__: __version__, "python": platform.python_version()}
@@ -140,22 +136,11 @@ def _fitted(clf, tensors):
         "random": None if clf._rng is clf.random_state else clf._rng,
         "generator": clf._generator_state,
         "batch_size": int(net.batch_size),
-        "network": dict(net.module_.state_dict()),
-        "flags": {name: getattr(part, flag) for name, part, flag in flags(net.module_)},
-        "optimizer": _optimizer(net.optimizer_),
-        "average": None,
-        "history": [
-            {key: value for key, value in row.items() if key != "batches"}
-            for row in net.history
-        ],
-        "best": net.best_values_,
+        **net_state(net),
         "feature_sums": getattr(clf, "_feature_sums", None),
         "augment": None,
         "backbone": _backbone(clf),
     }
-    if net.average_ is not None:
-        others, steps = net.average_.state()
-        found["average"] = {"tensors": others, "steps": steps}
     if clf._built_from["augment"][0] != fingerprint(None):
         found["augment"] = list(clf._built_from["augment"])
     try:
@@ -165,25 +150,6 @@ def _fitted(clf, tensors):
             f"The fitted model holds {error}, which can not be written to a file. If a "
             f"callback put it into the history: {JOBLIB}"
         ) from error
-
-
-def flags(module):
-    """What tensors do not tell of a network: its name, the module and the attribute."""
-    for name, part in module.named_modules():
-        flag = FLAGS.get(type(part))
-        if flag is not None:
-            yield f"{name}.{flag}", part, flag
-
-
-def _optimizer(optimizer):
-    state = optimizer.state_dict()
-    return {
-        "groups": [
-            {key: group[key] for key in sorted(group.keys() - IMPLEMENTATION)}
-            for group in state["param_groups"]
-        ],
-        "state": {str(index): dict(kept) for index, kept in state["state"].items()},
-    }
 
 
 def _backbone(clf):

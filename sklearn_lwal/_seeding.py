@@ -63,3 +63,8 @@ def global_stream(generator, device):
 def draw_seed(generator):
     """A seed for another generator."""
     return int(torch.empty((), dtype=torch.int64).random_(generator=generator))
+
+
+def twin(generator):
+    """A generator that draws the same without moving the other on."""
+    return torch.Generator().set_state(generator.get_state())

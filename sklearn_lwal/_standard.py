@@ -49,9 +49,9 @@ class STDClassifier(LabelLearningClassifier):
     teacher_multiplier : float or None, default=None
         M in the above. None is K, which makes KL a sum over the classes; the authors'
         code averages it and sets 100 or 1 for the 100 classes of CIFAR-100.
-    backbone, backbone_weights, image_size, freeze_backbone, memory, backbone_lr
+    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
-    recalibrate_batch_norm, augment, channels_last, n_workers
+    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
         As in :class:`LwALClassifier`.
     hidden_layer_sizes, dropout
         As in :class:`LwALClassifier`.

@@ -29,9 +29,9 @@ class StaticLabelClassifier(LabelLearningClassifier):
         it is cloned and pickled with the classifier, so with a large encoder
         ``dict(zip(names, encode(names)))`` is better. None is the identity: regression
         to one-hot labels.
-    backbone, backbone_weights, image_size, freeze_backbone, memory, backbone_lr
+    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
-    recalibrate_batch_norm, augment, channels_last, n_workers
+    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
         As in :class:`LwALClassifier`.
     hidden_layer_sizes, dropout
         As in :class:`LwALClassifier`.

@@ -16,6 +16,7 @@ from ._expected import check_fields, check_tensors, wrong
 from ._identity import weights_of
 from ._label_embedding import LabelEmbedClassifier
 from ._lwal import LwALClassifier
+from ._net_state import STATE
 from ._plain import decode
 from ._restored_net import build_net
 from ._resumption import built_from
@@ -47,12 +48,7 @@ FITTED = {
     "random": (np.random.RandomState, type(None)),
     "generator": torch.Tensor,
     "batch_size": int,
-    "network": dict,
-    "flags": dict,
-    "optimizer": dict,
-    "average": (dict, type(None)),
-    "history": list,
-    "best": dict,
+    **STATE,
     "feature_sums": (tuple, type(None)),
     "augment": (list, type(None)),
     "backbone": (dict, type(None)),
@@ -128,6 +124,11 @@ def load(path, device="auto", backbone=None):
         saved = decode(content, tensors)
         if tensors:
             raise ValueError(f"It has surplus tensors: {sorted(tensors)}. {DAMAGED}")
+        if isinstance(saved, dict) and "checkpoint" in saved:
+            raise ValueError(
+                "It is a checkpoint. Its fit goes on with checkpoint_dir=<the folder> "
+                "and fit(..., resume=True)."
+            )
         saved = check_fields(saved, "file", FILE)
         fitted = check_fields(saved["fitted"], "fitted model", FITTED)
         clf = _unfitted(saved, device, backbone, fitted["backbone"])

@@ -15,10 +15,11 @@ FLOORS = (
     {"heads", "_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
     {"_averaging", "_recalibration", "_network", "_parameters", "_inference", "_plain"},
     {"_net", "_start", "_images", "_identity", "_feature_store", "_progress"},
-    {"_early_stopping", "_resumption", "backbones", "_backbone", "_saving"},
+    {"_early_stopping", "_resumption", "backbones", "_backbone"},
+    {"_expected", "_net_state", "_building", "_saving", "_checkpoint"},
     {"_base"},
     {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
-    {"persistence", "_expected", "_restored_net"},
+    {"persistence", "_restored_net"},
 )
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {

@@ -58,6 +58,13 @@ class Head(nn.Module):
     def end_training(self):
         """Told after the last one, or when training breaks off."""
 
+    def training_state(self):
+        """What the next epoch goes on from besides tensors of the module, a dict."""
+        return {}
+
+    def load_training_state(self, state):
+        """Go on from :meth:`training_state`, after :meth:`start_training`."""
+
     def refine(self, feature_means, present):
         """Take the class means of the features of the whole training set.
 

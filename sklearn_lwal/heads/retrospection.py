@@ -68,6 +68,14 @@ class RetrospectionHead(OneHotHead):
     def end_training(self):
         self.soft_labels, self.epoch, self.n_epochs = None, 0, 0
 
+    def training_state(self):
+        return {"soft_labels": self.soft_labels, "epoch": self.epoch}
+
+    def load_training_state(self, state):
+        self.epoch = state["epoch"]
+        if state["soft_labels"] is not None:
+            self.soft_labels.copy_(state["soft_labels"])
+
     def loss(self, z, y, sample_weight=None, features=None, rows=None):
         loss, scores = self.latent_loss(z, y, sample_weight)
         if self.soft_labels is not None:

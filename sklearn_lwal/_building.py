@@ -1,0 +1,103 @@
+"""From a classifier's parameters to the net that it trains."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import _budget as budget
+from . import _validation as check
+from ._errors import memory_errors
+from ._net import LabelNet
+from ._network import Network, hidden_layers
+from ._seeding import construct_seeded
+
+
+class BuildingMixin:
+    """Builds ``net_``; a subclass brings the head."""
+
+    def _make_head(self, in_features, n_classes):
+        """The torch :class:`~sklearn_lwal.heads._head.Head` to train."""
+        raise NotImplementedError
+
+    def _start(self, n_samples, resume, class_weights):
+        """Build the net, unless it is there, and tell it the class weights."""
+        if not resume:
+            self._build_net(self._batch_size(n_samples))
+        # A model that was loaded from a file is given its function anew.
+        self.net_.module_.augment = self.augment if self._trains_backbone else None
+        if class_weights is None:
+            class_weights = np.ones(len(self.classes_))
+        weights = torch.from_numpy(class_weights)
+        self.net_.module_.head.set_class_weights(weights, first=not resume)
+
+    def _batch_size(self, n_samples):
+        if self.batch_size != "auto":
+            return self.batch_size
+        n_classes = len(self.classes_)
+        return budget.batch_size(n_samples, n_classes, self._trains_backbone)
+
+    def _n_epochs(self, n_samples):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        batch_size = self.net_.batch_size
+        return budget.n_epochs(n_samples, batch_size, self._trains_backbone)
+
+    def _hidden_sizes(self):
+        return check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+
+    @property
+    def _trains_features(self):
+        return self._trains_backbone or len(self._hidden_sizes()) > 0
+
+    def _make_network(self):
+        sizes, width = self._hidden_sizes(), self.n_features_in_
+        hidden = hidden_layers(width, sizes, self.dropout)
+        head = self._make_head(sizes[-1] if sizes else width, len(self.classes_))
+        backbone = self.backbone_ if self._trains_backbone else None
+        return Network(hidden, head, self.precision, self.standardize, backbone)
+
+    def _build_net(self, batch_size):
+        # One stream of random numbers for the weights and then the batches: an int
+        # seed gives what a bare torch loop draws after torch.manual_seed(seed).
+        module, self._generator_state = construct_seeded(self._seed, self._make_network)
+        device = check.resolve_device(self.device)
+        net_params = check.check_net_params(self.net_params)
+        options = {
+            # The loss is the head's; skorch only wants a module in this place.
+            "criterion": nn.Identity,
+            "optimizer": check.resolve_optimizer(self.optimizer),
+            "lr": self.lr,
+            "batch_size": batch_size,
+            "device": str(device),
+            "average": self.average,
+            "refine_labels": getattr(self, "refine_labels", False),
+            "recalibrate_batch_norm": self.recalibrate_batch_norm,
+            "max_grad_norm": self.max_grad_norm,
+            "compile_step": self.compile,
+            "classes": np.arange(len(self.classes_)),
+            "train_split": None,
+            "verbose": 0,
+        }
+        # The first pattern that fits a parameter's name counts.
+        groups = [
+            *net_params.pop("optimizer__param_groups", []),
+            *self._param_groups(),
+            *self._backbone_groups(),
+        ]
+        if groups:
+            options["optimizer__param_groups"] = groups
+        fusable = self.optimizer in check.FUSED_OPTIMIZERS
+        if fusable and device.type != "mps" and "optimizer__foreach" not in net_params:
+            options["optimizer__fused"] = True
+        with memory_errors("Lower output_dim or hidden_layer_sizes"):
+            try:
+                self.net_ = LabelNet(module, **options | net_params).initialize()
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"The skorch net did not take net_params={self.net_params!r}: "
+                    f"{error}"
+                ) from error
+
+    def _param_groups(self):
+        """Parameters with a rate of their own, a multiple of lr."""
+        return []

@@ -1,0 +1,245 @@
+"""Fits that survive being killed: what they go on from is written after each epoch."""
+
+import copy
+import hashlib
+import warnings
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import _archive as archive
+from . import _processes as processes
+from ._expected import check_fields
+from ._net_state import STATE, net_state, set_net_state
+from ._plain import NotPlain, decode, encode
+from ._resumption import described
+from ._rows import StreamedRows
+from ._saving import versions
+
+NAME = "checkpoint.safetensors"
+# What may be another when the fit goes on: it changes nothing of what is computed.
+LOOSE = frozenset(
+    ["callbacks", "checkpoint_dir", "memory", "n_workers", "verbose", "warm_start"]
+)
+# Rows whose features are compared, evenly spread.
+COMPARED_ROWS = 64
+CONTENT = {
+    "class": str,
+    "versions": dict,
+    "parameters": dict,
+    "data": dict,
+    "classes": np.ndarray,
+    "seed": int,
+    "random": np.random.RandomState,
+    "epochs_before": int,
+    "generators": list,
+    "head": dict,
+    "callbacks": dict,
+    **STATE,
+}
+
+
+def open_checkpoint(clf, resume):
+    """The :class:`Checkpoint` of a fit that begins, or None without a folder."""
+    if clf.checkpoint_dir is None:
+        if resume:
+            raise ValueError(
+                "resume=True needs the folder that an earlier fit wrote to. Set the "
+                "parameter checkpoint_dir."
+            )
+        return None
+    checkpoint = Checkpoint(clf.checkpoint_dir, _parameters(clf))
+    if resume or (clf.warm_start and not hasattr(clf, "net_")):
+        checkpoint.read(type(clf).__name__)
+    return checkpoint
+
+
+class Checkpoint:
+    """One fit, as a file in a folder has it and will have it.
+
+    Parameters
+    ----------
+    folder : path
+        Is made where it is missing.
+    parameters : dict of str to (str, str)
+        A hash of each parameter, and words for it.
+
+    Attributes
+    ----------
+    saved : dict or None
+        What is gone on from.
+    generators : list of torch.Generator
+        What the fit draws from; to be set before training begins.
+    """
+
+    def __init__(self, folder, parameters):
+        self.path = Path(folder) / NAME
+        self.saved, self.generators = None, []
+        self.begin = {"parameters": parameters}
+
+    def read(self, kind):
+        """Go on from the file, if it is there.
+
+        Raises
+        ------
+        ValueError
+            If it is not of a fit of ``kind`` with these parameters, or damaged.
+        """
+        if not self.path.exists():
+            return
+        try:
+            content, tensors = archive.read(self.path)
+            found = decode(content, tensors)
+            saved = check_fields(found.get("checkpoint"), "checkpoint", CONTENT)
+        except ValueError as error:
+            raise self._refused(f"can not be read. {error}") from error
+        if saved["class"] != kind:
+            raise self._refused(f"is of a {saved['class']}, not of a {kind}")
+        before, now = saved["parameters"], self.begin["parameters"]
+        names = sorted({*before, *now})
+        changed = [k for k in names if before.get(k, ("",))[0] != now.get(k, ("",))[0]]
+        if changed:
+            words = ", ".join(f"{k}={before[k][1]}" for k in changed if k in before)
+            raise self._refused(f"is of a fit with other {changed}: {words}")
+        self.saved = saved
+
+    def _refused(self, reason):
+        return ValueError(
+            f"The checkpoint {str(self.path)!r} {reason}. Call fit as before to go on, "
+            "or give a fit of its own another checkpoint_dir; fit(resume=False) starts "
+            "anew and replaces it."
+        )
+
+    def note_begin(self, clf):
+        """Keep what the classifier draws from, before it does."""
+        self.begin |= {
+            "class": type(clf).__name__,
+            "versions": versions(),
+            "seed": clf._seed,
+            "random": copy.deepcopy(clf._rng),
+        }
+
+    def restore(self, clf, train, valid):
+        """Keep what the fit trains on; let it go on from the file, where it does.
+
+        Returns
+        -------
+        restored : bool
+
+        Raises
+        ------
+        ValueError
+            If the fit in the file had other data.
+        """
+        net = clf.net_
+        # A backbone may give other digits each time.
+        compare = clf.backbone is None
+        rows = {"training": train, "validation": valid}
+        self.begin |= {
+            "data": {k: part and _digest(part, compare) for k, part in rows.items()},
+            "classes": clf.classes_,
+            "epochs_before": len(net.history),
+        }
+        saved = self.saved
+        if saved is None:
+            return False
+        if not np.array_equal(saved["classes"], clf.classes_):
+            raise self._refused(f"has other classes, {saved['classes'].tolist()}")
+        for name, digest in self.begin["data"].items():
+            if saved["data"].get(name) != digest:
+                raise self._refused(f"is of a fit with other {name} data")
+        try:
+            set_net_state(net, saved)
+            clf._prepare(train, True)
+            # Again: that may have rounded.
+            net.module_.load_state_dict(saved["network"])
+        except (RuntimeError, TypeError) as error:
+            raise self._refused(f"does not fit the model ({error})") from error
+        self.begin["epochs_before"] = saved["epochs_before"]
+        return True
+
+    def resume(self, net):
+        """Told when training begins; gives how many of its epochs are done."""
+        saved = self.saved
+        if saved is None:
+            archive.remove_leftovers(self.path.parent)
+            # What was drawn for random_state=None, and that an earlier fit is over.
+            self.write(net)
+            return 0
+        net.module_.head.load_training_state(saved["head"])
+        for generator, state in zip(self._drawing(), saved["generators"], strict=True):
+            generator.set_state(state)
+        forgetful = []
+        for name, callback in net.callbacks_:
+            if hasattr(callback, "load_state_dict"):
+                if name in saved["callbacks"]:
+                    callback.load_state_dict(saved["callbacks"][name])
+            elif name != "lwal_progress":
+                forgetful.append(name)
+        if forgetful:
+            warnings.warn(
+                f"The callbacks {forgetful} begin anew where the fit goes on: they "
+                "have no state_dict and load_state_dict.",
+                stacklevel=2,
+            )
+        return len(net.history) - saved["epochs_before"]
+
+    def write(self, net):
+        """Write all that the next epoch goes on from."""
+        if processes.place()[0] > 0:
+            return
+        callbacks = {
+            name: callback.state_dict()
+            for name, callback in net.callbacks_
+            if hasattr(callback, "state_dict")
+        }
+        content = {
+            **self.begin,
+            **net_state(net),
+            "head": net.module_.head.training_state(),
+            "generators": [generator.get_state() for generator in self._drawing()],
+            "callbacks": callbacks,
+        }
+        tensors = {}
+        try:
+            encoded = {k: encode(value, tensors, k) for k, value in content.items()}
+        except NotPlain as error:
+            raise ValueError(
+                f"The checkpoint can not hold {error}, which a callback has in its "
+                "state or put into the history. Leave that callback out or set "
+                "checkpoint_dir=None."
+            ) from error
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        archive.write(self.path, {"checkpoint": encoded}, tensors)
+
+    def _drawing(self):
+        # Other processes draw their dropout from generators of their own.
+        alone = processes.place()[1] == 1
+        return list(dict.fromkeys(self.generators if alone else self.generators[:1]))
+
+
+def _parameters(clf):
+    found = described(clf, clf.get_params(deep=False).keys() - LOOSE)
+    if not isinstance(clf.random_state, (Integral, type(None))):
+        # An instance has moved on since.
+        del found["random_state"]
+    return found
+
+
+def _digest(rows, with_features):
+    """A hash of the labels, the weights and some of the features."""
+    found = hashlib.blake2b(digest_size=16)
+    weight = rows.weights
+    parts = [rows.y] if weight is None else [rows.y, weight]
+    # A Dataset may draw at random.
+    if with_features and not isinstance(rows.rows, StreamedRows):
+        spread = torch.linspace(0, len(rows) - 1, min(COMPARED_ROWS, len(rows)))
+        index = spread.long().to(rows.y.device)
+        index = index if rows.subset is None else rows.subset[index]
+        parts.append(rows.rows.take(index))
+    for part in parts:
+        found.update(repr((part.dtype, tuple(part.shape))).encode())
+        found.update(part.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()

@@ -1,9 +1,10 @@
-# Everything runs in .venv, which these targets make.
+# Everything runs in .venv, which these targets make; test-min in .venv-min.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+MIN := .venv-min
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-min lint dist clean
 
 demo: $(VENV)/demo
 	$(PY) -m benchmarks.quickstart
@@ -11,10 +12,20 @@ demo: $(VENV)/demo
 test: $(VENV)/dev
 	$(PY) -m pytest -n 2
 
+# The suite with the lowest versions that pyproject.toml allows.
+test-min: $(MIN)/dev
+	$(MIN)/bin/python -m pytest -n 2
+
 lint: $(VENV)/dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
+
+# Wheel and sdist, and the demo with that wheel in an environment of its own.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(PY) -m build
+	PYTHON=$(PYTHON) .ci/demo_of_wheel
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -27,5 +38,13 @@ $(VENV)/dev: pyproject.toml | $(PY)
 	$(PY) -m pip install -q -e ".[dev]"
 	touch $@
 
+# pip always takes the newest; uv can be asked for the lowest.
+$(MIN)/dev: pyproject.toml
+	$(PYTHON) -m venv $(MIN)
+	$(MIN)/bin/python -m pip install -q uv
+	$(MIN)/bin/uv pip install -q --python $(MIN)/bin/python \
+		--resolution lowest-direct -e ".[dev]"
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(MIN) dist

@@ -1,5 +1,7 @@
 """A backbone before the head: frozen, its features are X; trained, the images are."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import torch
@@ -16,6 +18,7 @@ from ._images import (
     is_dataset,
 )
 from ._rows import first_of
+from ._typing import Column, Samples
 from .backbones import load_backbone
 
 
@@ -53,10 +56,18 @@ class BackboneMixin:
         # The rate follows when training begins, see :meth:`LabelNet.set_rate`.
         return [("backbone.*", {"of_backbone": True})] if self._trains_backbone else []
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        sample_weight: Column | None = None,
+    ) -> float:
         """Mean accuracy on X and y; a Dataset brings its own labels where y is None."""
         if y is None and self.backbone is not None and is_dataset(X):
             y = dataset_labels(X)
+        if isinstance(y, torch.Tensor):
+            # Predictions are on the host, and scikit-learn compares like with like.
+            y = y.cpu().numpy()
         return super().score(X, y, sample_weight)
 
     def _features(self, X):
@@ -79,6 +90,14 @@ class BackboneMixin:
         device = check.resolve_device(self.device)
         backbone = self.backbone_.to(device).eval()
         self.n_features_in_ = backbone(first_of(images)[None].to(device)).shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.backbone is None
+        tags.input_tags.two_d_array = self.backbone is None
+        tags.input_tags.three_d_array = self.backbone is not None
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
     def __getstate__(self):
         state = super().__getstate__()

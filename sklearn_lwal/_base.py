@@ -1,8 +1,12 @@
 """The scikit-learn face shared by all classifiers: validate, encode, build, train."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from typing_extensions import Self
 
 from . import _processes as processes
 from . import _validation as check
@@ -21,6 +25,7 @@ from ._random import random_state, stratified_split, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
 from ._saving import SavingMixin
 from ._start import prepare
+from ._typing import Column, Samples
 
 
 class LabelLearningClassifier(
@@ -37,7 +42,15 @@ class LabelLearningClassifier(
     parameters, extends ``_parameter_constraints`` and defines :meth:`_make_head`.
     """
 
-    def fit(self, X, y=None, sample_weight=None, *, eval_set=None, resume=False):
+    def fit(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        sample_weight: Column | None = None,
+        *,
+        eval_set: tuple[Samples, Column] | None = None,
+        resume: bool = False,
+    ) -> Self:
         """Train on features, or with a backbone on images, and class labels.
 
         Parameters
@@ -96,7 +109,13 @@ class LabelLearningClassifier(
             self._train(train, valid, self._n_epochs(len(train)), checkpoint)
         return self
 
-    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        classes: ArrayLike | None = None,
+        sample_weight: Column | None = None,
+    ) -> Self:
         """One pass over X and y, continuing from where the model is.
 
         Parameters
@@ -312,11 +331,3 @@ class LabelLearningClassifier(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "labels_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.backbone is None
-        tags.input_tags.two_d_array = self.backbone is None
-        tags.input_tags.three_d_array = self.backbone is not None
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

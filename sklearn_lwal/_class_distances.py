@@ -1,16 +1,31 @@
 """Distances between classes, of what a user has: a classifier, labels or distances."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist, squareform
 
 from ._wordnet import TaxonomyDistances
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+# Labels, or distances between them; a DataFrame is array-like.
+LabelsOrDistances: TypeAlias = "BaseEstimator | ArrayLike | TaxonomyDistances"
 
 # Distances that differ by less than this share of the larger are taken for equal:
 # labels are float32, so one-hot labels that were rotated differ by as much.
 TIE = 1e-6
 
 
-def label_distances(labels, metric="euclidean"):
+def label_distances(
+    labels: BaseEstimator | ArrayLike,
+    metric: str | Callable[[NDArray, NDArray], float] = "euclidean",
+) -> NDArray[np.float64]:
     """Distances between the labels of the classes.
 
     Parameters

@@ -1,7 +1,7 @@
 """What a file must hold to be a classifier: names, kinds, and shapes of tensors."""
 
 import torch
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 from ._archive import DAMAGED
 

@@ -8,7 +8,7 @@ import marshal
 import joblib
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 # What every module has: its parts, which are hashed by themselves, and hooks.
 MODULE_STATE = frozenset(vars(nn.Module()))

@@ -1,7 +1,10 @@
 """What a fitted model answers: classes, probabilities, scores and latents."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from sklearn.base import (
     ClassifierMixin,
@@ -12,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._batches import inference_batches
 from ._errors import memory_errors
+from ._typing import Samples
 from ._validation import check_X, is_float32
 
 
@@ -20,20 +24,20 @@ class LatentClassifierMixin(
 ):
     """Prediction and transformation with ``net_``, ``classes_`` and ``labels_``."""
 
-    def predict(self, X):
+    def predict(self, X: Samples) -> NDArray:
         """The class of each row, (n_samples,)."""
         scores = self._infer(X, "scores")
         return self.classes_[scores.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Samples) -> NDArray:
         """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
         return softmax(self._infer(X, "scores"), axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Samples) -> NDArray:
         """Logarithms of the probabilities, (n_samples, n_classes)."""
         return log_softmax(self._infer(X, "scores"), axis=1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Samples) -> NDArray:
         """Class scores, (n_samples, n_classes); the largest is the prediction.
 
         For two classes, as in scikit-learn, one column: the score of
@@ -42,7 +46,7 @@ class LatentClassifierMixin(
         scores = self._infer(X, "scores")
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray:
         """The latent z of each row, (n_samples, output_dim)."""
         return self._infer(X, "latent")
 

@@ -177,7 +177,13 @@ def _decode_scalar(item, tensors):
     dtype = _dtype(dtype)
     if dtype.kind not in "biuf" or isinstance(number, list):
         raise ValueError(f"dtype {dtype}")
-    return np.array(decode(number, tensors), dtype)[()]
+    number = decode(number, tensors)
+    # NumPy 1 would wrap it.
+    if dtype.kind in "iu" and not (
+        np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
+    ):
+        raise ValueError(f"{number} as {dtype}")
+    return np.array(number, dtype)[()]
 
 
 def _decode_array(item, tensors):

@@ -1,5 +1,7 @@
 """What of a fitted classifier goes into a file, so that it predicts and trains on."""
 
+from __future__ import annotations
+
 import platform
 import sys
 
@@ -10,6 +12,7 @@ from ._identity import fingerprint, weights_of
 from ._net_state import net_state
 from ._plain import NotPlain, encode
 from ._resumption import FREE, changed_parameters
+from ._typing import FilePath
 from .heads.static import StaticHead
 
 # Places on this machine, and functions: whoever loads the file passes them again.
@@ -22,7 +25,7 @@ JOBLIB = (
 class SavingMixin:
     """Writes a fitted classifier to a file without pickle."""
 
-    def save(self, path):
+    def save(self, path: FilePath) -> None:
         """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
 
         The file is of the safetensors format. It holds the parameters, the weights and

@@ -1,17 +1,26 @@
 """Distances between class names in WordNet, computed through nltk or shipped."""
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import difflib
 import io
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 # What nltk's reader opens; other files of a WordNet directory are not needed.
 PARTS = ("adj", "adv", "noun", "verb")
@@ -41,18 +50,20 @@ class TaxonomyDistances:
     distances: np.ndarray
     synsets: tuple[str, ...]
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray:
         matrix = np.asarray(self.distances, dtype=dtype)
         return matrix.copy() if copy else matrix
 
-    def to_frame(self):
+    def to_frame(self) -> pd.DataFrame:
         """The distances as a pandas DataFrame, names on both sides."""
         import pandas as pd
 
         return pd.DataFrame(self.distances, index=self.names, columns=self.names)
 
 
-def paper_distances(dataset):
+def paper_distances(dataset: str) -> TaxonomyDistances:
     """WordNet distances between the classes that the paper compares ([1]_).
 
     Lengths of the shortest paths in WordNet 3.0, as :func:`wordnet_distances` gives
@@ -109,7 +120,12 @@ def paper_distances(dataset):
     return TaxonomyDistances(names, np.array(columns, dtype=float).T, synsets)
 
 
-def wordnet_distances(names, senses=None, *, wordnet=None):
+def wordnet_distances(
+    names: Sequence[str] | NDArray,
+    senses: dict[str, str] | Sequence[str | None] | None = None,
+    *,
+    wordnet: str | PathLike[str] | WordNetCorpusReader | None = None,
+) -> TaxonomyDistances:
     """Lengths of the shortest paths between names in WordNet.
 
     The path between two meanings (synsets) leads up to a common hypernym and down
@@ -167,9 +183,9 @@ def wordnet_distances(names, senses=None, *, wordnet=None):
            [2., 5., 0.]])
     """
     names = check_names(names)
-    senses = _senses_by_name(names, senses)
+    chosen = _senses_by_name(names, senses)
     with _one_at_a_time, _reader(wordnet) as reader:
-        synsets = [_synset(reader, name, senses.get(name)) for name in names]
+        synsets = [_synset(reader, name, chosen.get(name)) for name in names]
         distances = np.zeros((len(names), len(names)))
         for i, one in enumerate(synsets):
             for j, other in enumerate(synsets[:i]):

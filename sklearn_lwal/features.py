@@ -1,12 +1,17 @@
 """Transformers that turn images and texts into features, for Pipelines."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -14,10 +19,12 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval
 from torch import nn
+from typing_extensions import Self
 
 from . import _validation as check
 from ._identity import identity_of
 from ._images import as_images, extract
+from ._typing import FilePath, Samples
 from .backbones import load_backbone
 
 
@@ -28,7 +35,7 @@ class _FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     suffices to load it again.
     """
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters; nothing is learned from X."""
         self._validate_params()
         check.resolve_device(self.device)
@@ -126,14 +133,14 @@ class ImageFeatures(_FrozenFeatures):
 
     def __init__(
         self,
-        model="efficientnet_b0",
-        weights="DEFAULT",
+        model: str | nn.Module | Callable[[], nn.Module] = "efficientnet_b0",
+        weights: FilePath | None = "DEFAULT",
         *,
-        image_size=None,
-        batch_size=64,
-        n_workers=0,
-        device="auto",
-        verbose=0,
+        image_size: int | None = None,
+        batch_size: int = 64,
+        n_workers: int = 0,
+        device: str | torch.device = "auto",
+        verbose: int | bool = 0,
     ):
         self.model = model
         self.weights = weights
@@ -143,7 +150,7 @@ class ImageFeatures(_FrozenFeatures):
         self.device = device
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray[np.float32]:
         """The features of the images, (n, d) float32.
 
         Parameters
@@ -191,6 +198,13 @@ class ImageFeatures(_FrozenFeatures):
 
     def _load(self):
         return load_backbone(self.model, self.weights, self.image_size)
+
+
+class Encoder(Protocol):
+    """What encodes texts, as sentence-transformers' models do."""
+
+    def encode(self, texts: list[str], /, **options: Any) -> Any:
+        """The vectors of the texts, (n, d)."""
 
 
 class TextFeatures(_FrozenFeatures):
@@ -246,13 +260,13 @@ class TextFeatures(_FrozenFeatures):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: FilePath | Encoder = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        max_length=None,
-        normalize=False,
-        batch_size=64,
-        device="auto",
-        verbose=0,
+        max_length: int | None = None,
+        normalize: bool = False,
+        batch_size: int = 64,
+        device: str | torch.device = "auto",
+        verbose: int | bool = 0,
     ):
         self.model = model
         self.max_length = max_length
@@ -261,7 +275,7 @@ class TextFeatures(_FrozenFeatures):
         self.device = device
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Sequence[str] | NDArray) -> NDArray[np.float32]:
         """The vectors of the texts, (n, d) float32.
 
         Parameters

@@ -3,15 +3,20 @@
 The counterpart of the classifiers' ``save``.
 """
 
+from __future__ import annotations
+
 import contextlib
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
 
 from . import _archive as archive
 from . import _validation as check
 from ._archive import DAMAGED
+from ._base import LabelLearningClassifier
 from ._expected import check_fields, check_tensors, wrong
 from ._identity import weights_of
 from ._label_embedding import LabelEmbedClassifier
@@ -24,6 +29,7 @@ from ._retrospection import LWRClassifier
 from ._saving import LEFT_OUT
 from ._standard import STDClassifier
 from ._static_label import StaticLabelClassifier
+from ._typing import FilePath
 from .backbones import n_parameters
 
 CLASSES = {
@@ -63,7 +69,11 @@ BACKBONE = {
 LAST_LAYER = 8
 
 
-def load(path, device="auto", backbone=None):
+def load(
+    path: FilePath,
+    device: str | torch.device = "auto",
+    backbone: nn.Module | Callable[[], nn.Module] | None = None,
+) -> LabelLearningClassifier:
     """The classifier that was written to a file by its method ``save``.
 
     It predicts what it predicted (on a CPU bit for bit) and trains on from where it

@@ -4,44 +4,23 @@ Each is made by ``from_estimator``, which computes and plots, and keeps what it 
 so that ``plot`` draws it again elsewhere. Needs matplotlib (the extra ``plots``).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import dendrogram, leaves_list
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
 
+from ._drawing import POINTS_A_NAME, axes_for, colours_of, names_of, room_for
 from ._map_names import fit_limits, write_names
-from .structure import label_distances, label_linkage
+from .structure import Names, label_distances, label_linkage
 
-# Points between the names of neighbouring classes.
-POINTS_A_NAME = 11
-POINTS_AN_INCH = 72
-
-
-def _axes(ax, width=6.4, height=4.8):
-    """The axes to draw into, new ones of this size by default."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib: pip install matplotlib (or the extra 'plots')."
-        ) from error
-    if ax is None:
-        _, ax = pyplot.subplots(figsize=(width, height), layout="constrained")
-    return ax
-
-
-def _room(n_names):
-    """Inches that hold the names of so many classes, one below the other."""
-    return n_names * POINTS_A_NAME / POINTS_AN_INCH
-
-
-def _names(estimator, names):
-    names = estimator.classes_ if names is None else names
-    if len(names) != len(estimator.classes_):
-        raise ValueError(
-            f"names must have one entry a class, {len(estimator.classes_)}. Got "
-            f"{len(names)}."
-        )
-    return [str(name) for name in names]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class LabelDendrogramDisplay:
@@ -63,12 +42,19 @@ class LabelDendrogramDisplay:
     sklearn_lwal.structure.label_linkage : The linkage alone.
     """
 
-    def __init__(self, linkage, names):
+    def __init__(self, linkage: NDArray, names: list[str]):
         self.linkage = linkage
         self.names = names
 
     @classmethod
-    def from_estimator(cls, estimator, *, names=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        names: Names | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the hierarchy of a fitted classifier's labels.
 
         Parameters
@@ -84,13 +70,13 @@ class LabelDendrogramDisplay:
         -------
         display : LabelDendrogramDisplay
         """
-        found = cls(label_linkage(estimator), _names(estimator, names))
+        found = cls(label_linkage(estimator), names_of(estimator, names))
         return found.plot(ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Plot the hierarchy; see :meth:`from_estimator`."""
-        ax = _axes(ax, height=max(2.5, _room(len(self.names)) + 0.8))
-        options = {
+        ax = axes_for(ax, height=max(2.5, room_for(len(self.names)) + 0.8))
+        options: dict[str, Any] = {
             "orientation": "left",
             "color_threshold": 0,
             "above_threshold_color": "C0",
@@ -117,12 +103,19 @@ class LabelDistanceDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, distances, names):
+    def __init__(self, distances: NDArray, names: list[str]):
         self.distances = distances
         self.names = names
 
     @classmethod
-    def from_estimator(cls, estimator, *, names=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        names: Names | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the distances between a fitted classifier's labels.
 
         Parameters
@@ -139,21 +132,25 @@ class LabelDistanceDisplay:
         display : LabelDistanceDisplay
         """
         order = leaves_list(label_linkage(estimator))
-        names = _names(estimator, names)
+        names = names_of(estimator, names)
         distances = label_distances(estimator)[np.ix_(order, order)]
         return cls(distances, [names[i] for i in order]).plot(ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Plot the distances; see :meth:`from_estimator`."""
         n_classes = len(self.names)
-        side = max(4.0, _room(n_classes) + 1.5)
-        ax = _axes(ax, side + 1.0, side)
+        side = max(4.0, room_for(n_classes) + 1.5)
+        ax = axes_for(ax, side + 1.0, side)
         # Colours for what lies off the diagonal.
         apart = self.distances[~np.eye(n_classes, dtype=bool)]
-        options = {"cmap": "viridis", "vmin": apart.min(), "vmax": apart.max()}
+        options: dict[str, Any] = {
+            "cmap": "viridis",
+            "vmin": apart.min(),
+            "vmax": apart.max(),
+        }
         image = ax.imshow(self.distances, **options | kwargs)
         places = range(n_classes)
-        size = {"fontsize": POINTS_A_NAME - 3}
+        size: dict[str, Any] = {"fontsize": POINTS_A_NAME - 3}
         ax.set_xticks(places, self.names, rotation=90, **size)
         ax.set_yticks(places, self.names, **size)
         ax.tick_params(length=0)
@@ -185,7 +182,14 @@ class LabelMapDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, labels, names, points=None, classes=None, explained=None):
+    def __init__(
+        self,
+        labels: NDArray,
+        names: list[str],
+        points: NDArray | None = None,
+        classes: NDArray | None = None,
+        explained: float | None = None,
+    ):
         self.labels = labels
         self.names = names
         self.points = points
@@ -193,7 +197,16 @@ class LabelMapDisplay:
         self.explained = explained
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, y=None, *, names=None, ax=None, **kw):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: Any = None,
+        y: ArrayLike | None = None,
+        *,
+        names: Names | None = None,
+        ax: Axes | None = None,
+        **kw: Any,
+    ) -> Self:
         """Plot a fitted classifier's labels and the latents of samples.
 
         Parameters
@@ -228,22 +241,24 @@ class LabelMapDisplay:
             classes = np.searchsorted(estimator.classes_, y)
         found = cls(
             (labels - centre) @ axes.T,
-            _names(estimator, names),
+            names_of(estimator, names),
             points,
             classes,
             float(explained),
         )
         return found.plot(ax, **kw)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Plot the map; see :meth:`from_estimator`."""
         many = len(self.names) > 20
-        ax = _axes(ax, *((11, 9) if many else (6.4, 5.2)))
-        colours = _colours(len(self.names))
+        ax = axes_for(ax, *((11, 9) if many else (6.4, 5.2)))
+        colours = colours_of(len(self.names))
         if self.points is not None:
             options = {"s": 6, "alpha": 0.25, "linewidths": 0} | kwargs
-            ax.scatter(*self.points.T, c=colours[self.classes], **options)
-        ax.scatter(*self.labels.T, c=colours, s=30, edgecolors="black", zorder=2)
+            x, y = self.points.T
+            ax.scatter(x, y, c=colours[self.classes], **options)
+        x, y = self.labels.T
+        ax.scatter(x, y, c=colours, s=30, edgecolors="black", zorder=2)
         shown = "" if self.explained is None else f" ({self.explained:.0%} of variance)"
         ax.set_title(f"labels on their two principal axes{shown}", fontsize=10)
         fit_limits(ax, self.labels)
@@ -252,14 +267,6 @@ class LabelMapDisplay:
         write_names(ax, self.labels, self.names, 7 if many else 9)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-
-def _colours(n_classes):
-    from matplotlib import colormaps
-
-    if n_classes <= 10:
-        return colormaps["tab10"](np.arange(n_classes))
-    return colormaps["hsv"](np.linspace(0, 1, n_classes, endpoint=False))
 
 
 class LearningCurvesDisplay:
@@ -281,7 +288,13 @@ class LearningCurvesDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, curves, x="epochs", measure="valid_acc", reference=None):
+    def __init__(
+        self,
+        curves: dict[str, tuple[NDArray, NDArray]],
+        x: str = "epochs",
+        measure: str = "valid_acc",
+        reference: str | None = None,
+    ):
         self.curves = curves
         self.x = x
         self.measure = measure
@@ -290,14 +303,14 @@ class LearningCurvesDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimators,
+        estimators: BaseEstimator | dict[str, BaseEstimator],
         *,
-        x="epochs",
-        measure="valid_acc",
-        reference=None,
-        ax=None,
-        **kwargs,
-    ):
+        x: str = "epochs",
+        measure: str = "valid_acc",
+        reference: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Plot the histories of fitted classifiers.
 
         Parameters
@@ -337,18 +350,19 @@ class LearningCurvesDisplay:
         }
         return cls(curves, x, measure, reference).plot(ax, **kwargs)
 
-    def plot(self, ax=None, **kwargs):
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
         """Plot the curves; see :meth:`from_estimator`."""
-        ax = _axes(ax)
+        ax = axes_for(ax)
         for name, (x, values) in self.curves.items():
-            ax.plot(x, values, label=name, **{"marker": ".", "ms": 4} | kwargs)
+            options: dict[str, Any] = {"marker": ".", "ms": 4} | kwargs
+            ax.plot(x, values, label=name, **options)
         if self.reference is not None:
             values = self.curves[self.reference][1]
             best = values.min() if self.measure.endswith("loss") else values.max()
             text = f"best of {self.reference}"
             ax.axhline(best, color="0.4", ls="--", lw=1, label=text)
         if self.x == "epochs":
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.locator_params(axis="x", integer=True)
         ax.set_xlabel("epoch" if self.x == "epochs" else "seconds of training")
         ax.set_ylabel(MEASURES.get(self.measure, self.measure))
         ax.grid(alpha=0.3)

@@ -11,16 +11,23 @@ is read decides what is learned from it:
   figure to compare with before anything is credited to training.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from numbers import Integral
 from operator import itemgetter
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import linkage
+from scipy.sparse import sparray, spmatrix
 from scipy.spatial.distance import squareform
 from scipy.stats import kendalltau
 
 from ._class_distances import (
     TIE,
+    LabelsOrDistances,
     distances_and_names,
     given_names,
     label_distances,
@@ -43,9 +50,11 @@ __all__ = [
     "structure_correlation",
     "wordnet_distances",
 ]
+# Of the classes, in their order.
+Names: TypeAlias = Sequence | NDArray
 
 
-def class_means(X, y):
+def class_means(X: ArrayLike | spmatrix | sparray, y: ArrayLike) -> NDArray[np.float64]:
     """Mean row of each class: of features, or of latents ``clf.transform(X)``.
 
     Parameters
@@ -82,7 +91,9 @@ def class_means(X, y):
     return np.stack([np.asarray(r.mean(0, dtype=np.float64)).ravel() for r in rows])
 
 
-def label_linkage(labels_or_distances, method="average"):
+def label_linkage(
+    labels_or_distances: LabelsOrDistances, method: str = "average"
+) -> NDArray[np.float64]:
     """Hierarchical clustering of the classes, as SciPy's linkage matrix.
 
     Parameters
@@ -114,7 +125,12 @@ def label_linkage(labels_or_distances, method="average"):
     return linkage(squareform(distances, checks=False), method)
 
 
-def hierarchy(labels_or_distances, *, names=None, method="average"):
+def hierarchy(
+    labels_or_distances: LabelsOrDistances,
+    *,
+    names: Names | None = None,
+    method: str = "average",
+) -> list:
     """The classes in nested groups, those that are most alike innermost.
 
     Parameters
@@ -162,7 +178,9 @@ def hierarchy(labels_or_distances, *, names=None, method="average"):
     return _second(parts_of[-1])
 
 
-def nearest_classes(labels_or_distances, k=1, *, names=None):
+def nearest_classes(
+    labels_or_distances: LabelsOrDistances, k: int = 1, *, names: Names | None = None
+) -> dict[Any, list]:
     """The k nearest other classes of each class, nearest first.
 
     Parameters
@@ -204,7 +222,12 @@ def nearest_classes(labels_or_distances, k=1, *, names=None):
     }
 
 
-def structure_correlation(labels_or_distances, reference_distances, *, names=None):
+def structure_correlation(
+    labels_or_distances: LabelsOrDistances,
+    reference_distances: ArrayLike | TaxonomyDistances,
+    *,
+    names: Names | None = None,
+) -> float:
     """How well distances between labels agree with a reference: Eq. (4) of [1]_.
 
     For each class, Kendall's tau-b between its distances to the other classes in the

@@ -127,7 +127,7 @@ OTHERS = {
     "text": lambda path: path.write_text("model\n" * 100),
     "pickle": lambda path: path.write_bytes(pickle.dumps(CONTENT)),
     "joblib": lambda path: joblib.dump(CONTENT, path),
-    "torch": lambda path: torch.save(TENSORS, path),
+    "torch": lambda path: torch.save({"a": torch.ones(1)}, path),
     "zeros": lambda path: path.write_bytes(bytes(1000)),
     "safetensors": lambda path: safetensors.torch.save_file(
         {"a": torch.ones(1)}, path, {"format": "pt"}

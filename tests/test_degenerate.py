@@ -34,7 +34,7 @@ def words(n, d, density=0.005, n_classes=4):
     """Rows of unit length, mostly zero; each class prefers words of its own."""
     rng = np.random.default_rng(0)
     y = np.arange(n) % n_classes
-    X = sp.random(n, d, density, "csr", rng=rng, dtype=np.float32).tolil()
+    X = sp.random(n, d, density, "csr", np.float32, rng).tolil()
     for i in range(n):
         X[i, rng.choice(min(50, d // n_classes), 5) * n_classes + y[i]] = 0.5
     X = X.tocsr()

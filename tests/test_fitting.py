@@ -141,7 +141,7 @@ class TestContinuing:
         for _ in range(30):
             for rows in np.array_split(order, 3):
                 clf.partial_fit(X[rows], y[rows], sample_weight=np.ones(len(rows)))
-        assert clf.score(X, y) > 0.75
+        assert clf.score(X, y) > 0.7
 
 
 class TestCallbacks:

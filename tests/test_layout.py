@@ -11,7 +11,7 @@ PACKAGE = Path(sklearn_lwal.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up; a module may import from lower floors only, or its own.
 FLOORS = (
-    {"_compat", "_seeding", "_processes", "_archive"},
+    {"_compat", "_seeding", "_processes", "_archive", "_typing"},
     {"heads", "_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
     {"_averaging", "_recalibration", "_network", "_parameters", "_inference", "_plain"},
     {"_net", "_start", "_images", "_identity", "_feature_store", "_progress"},
@@ -24,10 +24,11 @@ FLOORS = (
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {
     "structure": {"_class_distances", "_wordnet"},
-    "plots": {"structure", "_map_names"},
-    "features": {"_identity", "_images", "_validation", "backbones"},
+    "plots": {"structure", "_drawing", "_map_names"},
+    "features": {"_identity", "_images", "_typing", "_validation", "backbones"},
     "_class_distances": {"_wordnet"},
     "_wordnet": set(),
+    "_drawing": set(),
     "_map_names": set(),
 }
 

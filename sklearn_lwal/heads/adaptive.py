@@ -7,10 +7,12 @@ steps are counted from 0 over the whole run, and the repel loss joins in at
 update steps only.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import functional as F
 from ._head import Head
@@ -74,15 +76,22 @@ class AdaptiveLabels(nn.Module):
     torch.Size([12, 3])
     """
 
+    # Buffers, which torch tells type checkers nothing of.
+    labels: Tensor
+    temperature: Tensor
+    step: Tensor
+    class_offset: Tensor
+    log_temperature: nn.Parameter | None
+
     def __init__(
         self,
-        n_classes,
-        output_dim,
-        update_every=1,
-        warmup_steps=0,
-        repel_weight=0.0,
-        label_momentum=0.0,
-        temperature=1.0,
+        n_classes: int,
+        output_dim: int,
+        update_every: int = 1,
+        warmup_steps: int = 0,
+        repel_weight: float = 0.0,
+        label_momentum: float = 0.0,
+        temperature: float | str = 1.0,
     ):
         super().__init__()
         _check(n_classes >= 1, "n_classes", "at least 1", n_classes)
@@ -110,7 +119,13 @@ class AdaptiveLabels(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("identity", torch.eye(n_classes), persistent=False)
 
-    def forward(self, z, y, sample_weight=None, class_means=None):
+    def forward(
+        self,
+        z: Tensor,
+        y: Tensor,
+        sample_weight: Tensor | None = None,
+        class_means: ClassMeans | None = None,
+    ) -> Tensor:
         """The training loss of a batch, a scalar tensor.
 
         Parameters
@@ -126,7 +141,13 @@ class AdaptiveLabels(nn.Module):
         """
         return self.loss_and_scores(z, y, sample_weight, class_means)[0]
 
-    def loss_and_scores(self, z, y, sample_weight=None, class_means=None):
+    def loss_and_scores(
+        self,
+        z: Tensor,
+        y: Tensor,
+        sample_weight: Tensor | None = None,
+        class_means: ClassMeans | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """The loss and the class scores it was taken from, (n, n_classes)."""
         with torch.autocast(z.device.type, enabled=False):
             z = _at_least_float32(z)
@@ -160,7 +181,7 @@ class AdaptiveLabels(nn.Module):
             self.step.add_(1)
         return loss, scores
 
-    def scores(self, z):
+    def scores(self, z: Tensor) -> Tensor:
         """``-temperature * distance`` to each label, (n, n_classes)."""
         z = _at_least_float32(z)
         offset = self.class_offset.to(z.dtype)
@@ -168,19 +189,19 @@ class AdaptiveLabels(nn.Module):
             distance = F.pairwise_distance(z, self.labels.to(z.dtype))
         return F.distance_scores(distance.T, self.current_temperature(), offset).T
 
-    def current_temperature(self):
+    def current_temperature(self) -> Tensor:
         """The temperature of the scores, a scalar tensor."""
         if self.log_temperature is None:
             return self.temperature
         return self.log_temperature.exp()
 
     @torch.no_grad()
-    def set_labels(self, labels):
+    def set_labels(self, labels: Tensor) -> None:
         """Replace the labels; ``labels`` is (n_classes, output_dim)."""
         self.labels.copy_(labels)
 
     @torch.no_grad()
-    def set_class_weights(self, weights):
+    def set_class_weights(self, weights: Tensor) -> None:
         """Add the logarithm of each class's relative weight to its score.
 
         A weight in the loss alone can not tip the decision: a distance has no term
@@ -190,7 +211,7 @@ class AdaptiveLabels(nn.Module):
         self.class_offset.copy_(F.log_class_weights(weights))
 
     @property
-    def feels_origin(self):
+    def feels_origin(self) -> bool:
         """Whether moving all latents together may change the loss."""
         lags = self.update_every > 1 or self.warmup_steps or self.label_momentum
         return bool(lags or self.repel_weight)
@@ -200,7 +221,7 @@ class AdaptiveLabels(nn.Module):
             return True
         return F.is_update_step(self.step, self.update_every, self.warmup_steps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         n_classes, output_dim = self.labels.shape
         return f"n_classes={n_classes}, output_dim={output_dim}"
 

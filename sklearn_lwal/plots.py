@@ -22,6 +22,13 @@ from .structure import Names, label_distances, label_linkage
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = [
+    "LabelDendrogramDisplay",
+    "LabelDistanceDisplay",
+    "LabelMapDisplay",
+    "LearningCurvesDisplay",
+]
+
 
 class LabelDendrogramDisplay:
     """The hierarchy of the learned labels, by average linkage (the paper's Figure 3).

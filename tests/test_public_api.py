@@ -1,0 +1,82 @@
+"""What users can name: every public name with its parameters, and hints on all.
+
+``public_api.txt`` lists it, so that a change shows as a diff. After one that is meant:
+``python tests/test_public_api.py``.
+"""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+MODULES = ("sklearn_lwal", "sklearn_lwal.plots", "sklearn_lwal.structure")
+LISTED = Path(__file__).parent / "data" / "public_api.txt"
+
+
+def public_names():
+    """Pairs of a name with its module and what it stands for."""
+    for module in map(importlib.import_module, MODULES):
+        for name in module.__all__:
+            yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+def public_members(Class):
+    """Functions and properties by name, without those that scikit-learn brings."""
+    for name in dir(Class):
+        member = inspect.getattr_static(Class, name)
+        function = getattr(member, "fget", getattr(member, "__func__", member))
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        if function.__module__.startswith("sklearn_lwal"):
+            yield name, member, function
+
+
+def signature(function, bound=False):
+    """Parameters and defaults, without hints."""
+    parameters = [*inspect.signature(function).parameters.values()][bound:]
+    plain = [p.replace(annotation=p.empty) for p in parameters]
+    return str(inspect.Signature(plain))
+
+
+def listing():
+    lines = []
+    for name, item in public_names():
+        if not inspect.isclass(item):
+            lines.append(name + signature(item))
+            continue
+        # A line a parameter: they are many.
+        parameters = signature(item)[1:-1].split(", ")
+        lines += [name, *(f"    {parameter}" for parameter in parameters)]
+        for member_name, member, function in public_members(item):
+            shown = member_name
+            if not isinstance(member, property):
+                shown += signature(function, bound=True)
+            lines.append(f"    .{shown}")
+    return "\n".join(lines) + "\n"
+
+
+def functions():
+    for name, item in public_names():
+        if not inspect.isclass(item):
+            yield name, item
+            continue
+        yield f"{name}.__init__", item.__init__
+        for member_name, _, function in public_members(item):
+            yield f"{name}.{member_name}", function
+
+
+def test_the_public_names_are_those_listed():
+    assert listing() == LISTED.read_text(), "see the top of this file"
+
+
+@pytest.mark.parametrize(("name", "function"), [*functions()])
+def test_everything_public_has_hints(name, function):
+    found = inspect.signature(function)
+    bare = [p.name for p in found.parameters.values() if p.annotation is p.empty]
+    assert {*bare} <= {"self", "cls"}
+    assert function.__name__ == "__init__" or found.return_annotation is not found.empty
+
+
+if __name__ == "__main__":
+    LISTED.write_text(listing())

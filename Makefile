@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MIN := .venv-min
 
-.PHONY: demo test test-min lint dist clean
+.PHONY: demo test test-min coverage lint types dist clean
 
 demo: $(VENV)/demo
 	$(PY) -m benchmarks.quickstart
@@ -16,10 +16,17 @@ test: $(VENV)/dev
 test-min: $(MIN)/dev
 	$(MIN)/bin/python -m pytest -n 2
 
-lint: $(VENV)/dev
+# Fails below the share of lines that pyproject.toml asks for.
+coverage: $(VENV)/dev
+	$(PY) -m pytest -n 2 --cov --cov-report=term
+
+lint: types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
+
+types: $(VENV)/dev
+	$(PY) -m mypy
 
 # Wheel and sdist, and the demo with that wheel in an environment of its own.
 dist: $(VENV)/dev

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_heads_know_torch_alone():
             outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names
             assert outside <= {"torch"}, path.name
             assert not (isinstance(node, ast.ImportFrom) and node.level > 1), path.name
+
+
+def test_hooks_lint_with_the_versions_of_the_dev_extra():
+    config, project = (
+        (PACKAGE.parent / name).read_text()
+        for name in (".pre-commit-config.yaml", "pyproject.toml")
+    )
+    pinned = re.findall(r'additional_dependencies: \["(.+)"\]', config)
+    assert pinned
+    assert all(f'"{version}"' in project for version in pinned)
 
 
 def test_quickstart_counts_epochs():

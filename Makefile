@@ -45,12 +45,13 @@ $(VENV)/dev: pyproject.toml | $(PY)
 	$(PY) -m pip install -q -e ".[dev]"
 	touch $@
 
-# pip always takes the newest; uv can be asked for the lowest.
+# pip always takes the newest; uv can be asked for the lowest. The lowest matplotlib
+# calls what pyparsing 3.3 warns of.
 $(MIN)/dev: pyproject.toml
 	$(PYTHON) -m venv $(MIN)
 	$(MIN)/bin/python -m pip install -q uv
 	$(MIN)/bin/uv pip install -q --python $(MIN)/bin/python \
-		--resolution lowest-direct -e ".[dev]"
+		--resolution lowest-direct -e ".[dev]" "pyparsing>=3.1,<3.3"
 	touch $@
 
 clean:

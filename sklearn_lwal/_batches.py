@@ -161,7 +161,7 @@ class LabelledRows(Dataset):
 
     def _sparse_statistics(self):
         rows = self.sparse_rows()
-        weights = None if self.weight is None else self.weights.cpu().numpy()
+        weights = None if self.weight is None else self.weights.cpu().double().numpy()
         filled = np.bincount(rows.indices[rows.data != 0], minlength=rows.shape[1])
         parts = mean_variance_axis(rows.astype(np.float64), axis=0, weights=weights)
         parts = *parts, 1 - filled / rows.shape[0]

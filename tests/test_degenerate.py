@@ -150,8 +150,12 @@ class TestSparse:
         monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 40)
         self.check(*words(120, 700, density=0.05), atol, lr=lr)
 
-    def check(self, X, y, atol, **options):
-        sparse, dense = fit(X, y, **options), fit(X.toarray(), y, **options)
+    def test_weights(self):
+        X, y = words(200, 60, density=0.05)
+        self.check(X, y, 2e-4, 1.0 + y, lr=1e-12)
+
+    def check(self, X, y, atol, weight=None, **options):
+        sparse, dense = (fit(rows, y, weight, **options) for rows in (X, X.toarray()))
         assert sparse.temperature_ == pytest.approx(dense.temperature_, rel=1e-3)
         np.testing.assert_allclose(
             sparse.predict_proba(X), dense.predict_proba(X), atol=atol

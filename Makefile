@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MIN := .venv-min
 
-.PHONY: demo test test-min coverage lint types dist clean
+.PHONY: demo test test-min coverage lint types docs dist clean
 
 demo: $(VENV)/demo
 	$(PY) -m benchmarks.quickstart
@@ -24,6 +24,9 @@ lint: types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
+
+docs: $(VENV)/docs
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
 
 types: $(VENV)/dev
 	$(PY) -m mypy
@@ -45,6 +48,10 @@ $(VENV)/dev: pyproject.toml | $(PY)
 	$(PY) -m pip install -q -e ".[dev]"
 	touch $@
 
+$(VENV)/docs: pyproject.toml | $(PY)
+	$(PY) -m pip install -q -e ".[docs]"
+	touch $@
+
 # pip always takes the newest; uv can be asked for the lowest. The lowest matplotlib
 # calls what pyparsing 3.3 warns of.
 $(MIN)/dev: pyproject.toml
@@ -55,4 +62,4 @@ $(MIN)/dev: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MIN) dist
+	rm -rf $(VENV) $(MIN) dist docs/_build docs/gallery docs/generated

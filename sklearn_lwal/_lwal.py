@@ -215,7 +215,7 @@ class LwALClassifier(LabelLearningClassifier):
         Number of features seen in :meth:`fit`, or given by the backbone.
     backbone_ : nn.Module
         Images to features; only with a backbone. As it was trained, where it was.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where X had string column names.
     history_ : list of dict
         One row an epoch: ``epoch``, ``train_loss``, ``train_acc`` (both over the

@@ -83,6 +83,7 @@ def load(
     Parameters
     ----------
     path : path
+        A file that ``save`` wrote.
     device : str or torch.device, default="auto"
         Where the model goes, which becomes its parameter ``device``. "auto" leaves that
         as it was saved, as long as this machine has that device; else it becomes

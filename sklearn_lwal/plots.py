@@ -38,6 +38,7 @@ class LabelDendrogramDisplay:
     linkage : ndarray of shape (n_classes - 1, 4)
         As :func:`scipy.cluster.hierarchy.linkage` gives it.
     names : list of str
+        Of the classes.
 
     Attributes
     ----------
@@ -67,10 +68,12 @@ class LabelDendrogramDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_``
+            Fitted.
         names : list of str, optional
             Of the classes, in the order of ``classes_``, which they are by default.
         ax : matplotlib Axes, optional
-        kwargs
+            To draw into; new ones by default.
+        **kwargs : dict
             For :func:`scipy.cluster.hierarchy.dendrogram`.
 
         Returns
@@ -102,7 +105,9 @@ class LabelDistanceDisplay:
     Parameters
     ----------
     distances : ndarray of shape (n_classes, n_classes)
+        Between the labels.
     names : list of str
+        Of the classes.
 
     Attributes
     ----------
@@ -128,10 +133,12 @@ class LabelDistanceDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_``
+            Fitted.
         names : list of str, optional
             Of the classes, in the order of ``classes_``, which they are by default.
         ax : matplotlib Axes, optional
-        kwargs
+            To draw into; new ones by default.
+        **kwargs : dict
             For ``matplotlib.axes.Axes.imshow``.
 
         Returns
@@ -176,6 +183,7 @@ class LabelMapDisplay:
     labels : ndarray of shape (n_classes, 2)
         Where the labels lie on the plane.
     names : list of str
+        Of the classes.
     points : ndarray of shape (n_samples, 2), optional
         Where the samples lie.
     classes : int ndarray of shape (n_samples,), optional
@@ -219,14 +227,17 @@ class LabelMapDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_`` and ``transform``
+            Fitted.
         X : what ``transform`` takes, of n_samples, optional
+            Samples to show around the labels.
         y : array-like of shape (n_samples,), optional
             Classes of the samples, by which they are coloured; by default those that
             are predicted.
         names : list of str, optional
             Of the classes, in the order of ``classes_``, which they are by default.
         ax : matplotlib Axes, optional
-        kw
+            To draw into; new ones by default.
+        **kw : dict
             For ``matplotlib.axes.Axes.scatter`` of the samples.
 
         Returns
@@ -323,15 +334,17 @@ class LearningCurvesDisplay:
         Parameters
         ----------
         estimators : classifier with ``history_``, or dict of them by name
+            Fitted.
         x : {"epochs", "seconds"}, default="epochs"
         measure : str, default="valid_acc"
-            A key of ``history_``; "valid_" ones are there after
+            A key of ``history_``; those of validation are there after
             ``fit(..., eval_set=(X, y))``.
         reference : str, optional
             A name in ``estimators``: a line at its best value shows when the others get
             there.
         ax : matplotlib Axes, optional
-        kwargs
+            To draw into; new ones by default.
+        **kwargs : dict
             For ``matplotlib.axes.Axes.plot``.
 
         Returns

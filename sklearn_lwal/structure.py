@@ -60,7 +60,9 @@ def class_means(X: ArrayLike | spmatrix | sparray, y: ArrayLike) -> NDArray[np.f
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features or latents.
     y : array-like of shape (n_samples,)
+        Class labels.
 
     Returns
     -------

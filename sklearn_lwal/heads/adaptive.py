@@ -33,6 +33,7 @@ class AdaptiveLabels(nn.Module):
     Parameters
     ----------
     n_classes : int
+        Number of classes.
     output_dim : int
         Dimension of the latent.
     update_every : int, default=1
@@ -131,6 +132,7 @@ class AdaptiveLabels(nn.Module):
         Parameters
         ----------
         z : tensor of shape (n, output_dim)
+            Latents.
         y : int64 tensor of shape (n,)
             Class indices.
         sample_weight : tensor of shape (n,), optional

@@ -1,0 +1,140 @@
+"""Configuration of the documentation; ``make docs`` builds it."""
+
+import inspect
+import re
+from importlib import import_module
+
+import sklearn_lwal
+
+# -- Project ---------------------------------------------------------------------------
+
+project = "sklearn_lwal"
+author = "The sklearn_lwal developers"
+copyright = author
+version = release = sklearn_lwal.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "**/README.txt", "sg_execution_times.rst"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+# -- Pages, which are Markdown that a code host shows as well --------------------------
+
+myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]
+myst_heading_anchors = 3
+# Consoles and prompts: the copy button takes the commands alone.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def link_examples(app, docname, source):
+    """On a code host a page links to an example's code, here to its page."""
+    pattern = r"\]\((?:\.\./)*examples/(\w+)\.py\)"
+    up = "../" * docname.count("/")
+    source[0] = re.sub(pattern, rf"]({up}gallery/\1.rst)", source[0])
+
+
+# -- API -------------------------------------------------------------------------------
+
+autosummary_generate = True
+autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
+numpydoc_show_class_members = False
+# All checks but those that ask for what a good docstring may well lack.
+numpydoc_validation_checks = {
+    "all",
+    "ES01",  # an extended summary: one line may say it all
+    "EX01",  # examples: of classes and functions, not of every method
+    "SA01",  # see also: where there is something to see
+    "SA04",  # ... with a description, but the link is one
+    "GL01",  # text starts in the line of the quotes, as pydocstyle wants it
+    "GL08",  # docstring where it tells something (modules are not on a page)
+    "PR01",  # parameters of predict and the like: the summary gives the shapes
+    "PR03",  # parameters are keywords: listed by subject, not as the dataclass has them
+    "PR04",  # the type of parameters "as in" another class stands there
+    "PR08",  # a description may start with a name in lower case
+    "PR09",  # and be a phrase without a period
+    "RT02",  # a returned value may have a name, as an attribute has
+    "RT01",  # what is returned: the summary of predict says it
+    "RT03",  # ... and self needs no description
+    "RT04",
+    "RT05",
+    "SS05",  # a summary may be a noun: "The class of each row"
+    "SS06",  # and have a second line
+    "YD01",
+}
+# scikit-learn's own methods, whose docstrings are not ours.
+USEFUL = {"fit_transform", "score", "get_feature_names_out"}
+PLUMBING = re.compile(r"extra_repr|[gs]et_(params|output|metadata_routing|\w+_request)")
+numpydoc_validation_exclude = {rf"\.({'|'.join(sorted(USEFUL))})$"}
+
+
+def public_methods(fullname):
+    """Methods of a class that are the library's own or scikit-learn's useful ones."""
+    module, _, name = fullname.rpartition(".")
+    cls = getattr(import_module(module), name)
+    shown = []
+    for method, _ in inspect.getmembers(cls, inspect.isroutine):
+        if method.startswith("_"):
+            continue
+        owner = next(c for c in cls.__mro__ if method in vars(c))
+        ours = owner.__module__.startswith("sklearn_lwal")
+        if method in USEFUL or (ours and not PLUMBING.fullmatch(method)):
+            shown.append(method)
+    return shown
+
+
+autosummary_context = {"public_methods": public_methods}
+# Sphinx says that it can not cache this function; it need not.
+suppress_warnings = ["config.cache"]
+
+# -- Gallery ---------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "min_reported_time": 10**6,
+    "abort_on_example_error": False,
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("sklearn_lwal",),
+    "matplotlib_animations": False,
+}
+
+# -- HTML ------------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn_lwal"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+    "pygments_light_style": "tango",
+    "show_toc_level": 2,
+}
+html_sidebars = {"quickstart": [], "api": [], "changelog": [], "contributing": []}
+
+
+def setup(app):
+    """Register what this file does itself."""
+    app.connect("source-read", link_examples)

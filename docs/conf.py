@@ -112,7 +112,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_lwal",),
-    "matplotlib_animations": False,
+    # Pictures and what is printed; no "<Display object at ...>".
+    "capture_repr": (),
 }
 
 # -- HTML ------------------------------------------------------------------------------

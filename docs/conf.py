@@ -1,10 +1,17 @@
 """Configuration of the documentation; ``make docs`` builds it."""
 
 import inspect
+import os
 import re
 from importlib import import_module
 
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
 import sklearn_lwal
+
+# Examples run without the network, and without progress bars on their pages.
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 # -- Project ---------------------------------------------------------------------------
 
@@ -18,12 +25,11 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "**/README.txt", "sg_execution_times.rst"]
+exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "literal"
 
@@ -37,11 +43,23 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 
-def link_examples(app, docname, source):
-    """On a code host a page links to an example's code, here to its page."""
+def adapt(app, docname, source):
+    """What differs between a page here and on a code host.
+
+    There it links to an example's code, here to its page. And the empty line that ends
+    a doctest is not shown.
+    """
     pattern = r"\]\((?:\.\./)*examples/(\w+)\.py\)"
     up = "../" * docname.count("/")
-    source[0] = re.sub(pattern, rf"]({up}gallery/\1.rst)", source[0])
+    text = re.sub(pattern, rf"]({up}gallery/\1.rst)", source[0])
+    source[0] = text.replace("\n\n```\n", "\n```\n")
+
+
+def write_formula(writer, node):
+    """Formulas as MathML, which browsers show without a script from elsewhere."""
+    display = "inline" if node.tagname == "math" else "block"
+    writer.body.append(convert(node.astext(), display=display))
+    raise SkipNode
 
 
 # -- API -------------------------------------------------------------------------------
@@ -104,11 +122,11 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "NumberOfCodeLinesSortKey",
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
-    "min_reported_time": 10**6,
+    "write_computation_times": False,
     "abort_on_example_error": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_lwal",),
@@ -122,6 +140,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_lwal"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -138,4 +157,6 @@ html_sidebars = {"quickstart": [], "api": [], "changelog": [], "contributing": [
 
 def setup(app):
     """Register what this file does itself."""
-    app.connect("source-read", link_examples)
+    app.connect("source-read", adapt)
+    formulas = (write_formula, None)
+    app.add_html_math_renderer("mathml", formulas, formulas)

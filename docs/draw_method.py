@@ -1,4 +1,4 @@
-"""Draws the pictures of ``docs/guide/method.md``: ``python docs/draw_method.py``."""
+"""Draws the guide's pictures of the method: ``python docs/draw_method.py``."""
 
 from pathlib import Path
 
@@ -26,6 +26,12 @@ def three_classes(n=150):
     X, y = make_blobs(n, 4, centers=3, cluster_std=2.2, random_state=3)
     X = (X - X.mean(0)) / X.std(0)
     return torch.tensor(X, dtype=torch.float32), torch.tensor(y)
+
+
+def digits():
+    """Training and test part."""
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, stratify=y, random_state=0)
 
 
 def dense(in_features, out_features, hidden=None):
@@ -123,8 +129,7 @@ def draw_repel():
 
 def draw_start():
     """Where the digits' test images lie before training, with either start."""
-    X, y = load_digits(return_X_y=True)
-    X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    X, X_test, y, y_test = digits()
     figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for ax, init in zip(axes, ("random", "discriminant"), strict=True):
         clf = LwALClassifier(init=init, lr=NO_RATE, max_epochs=1, random_state=0)
@@ -132,6 +137,14 @@ def draw_start():
         LabelMapDisplay.from_estimator(clf, X_test, y_test, ax=ax, s=9, alpha=0.4)
         ax.set_title(f'init="{init}": {clf.score(X_test, y_test):.0%} correct')
     save(figure, "method_start.png")
+
+
+def draw_map():
+    """The digits on the map of their labels, as the quickstart has it."""
+    X, X_test, y, y_test = digits()
+    clf = LwALClassifier(random_state=0).fit(X, y)
+    display = LabelMapDisplay.from_estimator(clf, X_test, y_test, s=14, alpha=0.5)
+    save(display.figure_, "digits_map.png")
 
 
 def save(figure, name):
@@ -144,3 +157,4 @@ if __name__ == "__main__":
     draw_schedule()
     draw_repel()
     draw_start()
+    draw_map()

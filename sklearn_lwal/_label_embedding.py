@@ -11,11 +11,11 @@ from .heads.embedding import LabelEmbedHead
 
 @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
 class LabelEmbedClassifier(LabelLearningClassifier):
-    """Softmax classifier that learns which classes are alike, and from it ([1]_).
+    """Softmax classifier that learns which classes are alike, and from it.
 
     Beside the classifier an auxiliary layer is trained on the same features. Where it
     is right, its softened probabilities teach the embedding of the sample's class; the
-    embeddings in turn are soft targets of the classifier.
+    embeddings in turn are soft targets of the classifier ([1]_).
 
     Parameters
     ----------

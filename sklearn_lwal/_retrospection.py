@@ -11,11 +11,11 @@ from .heads.retrospection import RetrospectionHead
 
 @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
 class LWRClassifier(LabelLearningClassifier):
-    r"""Softmax classifier that also learns from its own earlier predictions ([1]_).
+    r"""Softmax classifier that also learns from its own earlier predictions.
 
     Every k epochs the predictions of each training sample, softened by a temperature T,
     are stored, :math:`q = softmax(z_{old} / T)`. After k epochs the loss in epoch e of
-    E, counted from 1, becomes
+    E, counted from 1, becomes ([1]_)
 
     .. math:: (1 - a) CE + a T^2 KL(q \| softmax(z / T)), \quad
               a = b \lfloor e / k \rfloor k / E

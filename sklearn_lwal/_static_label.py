@@ -12,11 +12,11 @@ from .heads.static import StaticHead
 
 @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
 class StaticLabelClassifier(LabelLearningClassifier):
-    """Classifier whose latents are regressed to given class embeddings ([1]_).
+    """Classifier whose latents are regressed to given class embeddings.
 
     Trained with the Huber loss (delta 1) between the latent and the embedding of the
-    class, averaged over dimensions. A sample belongs to the class whose embedding is
-    nearest.
+    class, averaged over dimensions ([1]_). A sample belongs to the class whose
+    embedding is nearest.
 
     Parameters
     ----------

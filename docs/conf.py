@@ -5,7 +5,7 @@ import os
 import re
 from importlib import import_module
 
-from docutils.nodes import SkipNode
+from docutils import nodes
 from latex2mathml.converter import convert
 
 import sklearn_lwal
@@ -37,6 +37,7 @@ default_role = "literal"
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]
 myst_heading_anchors = 3
+LONGEST_FIGURE = 30
 # Consoles and prompts: the copy button takes the commands alone.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -59,7 +60,15 @@ def write_formula(writer, node):
     """Formulas as MathML, which browsers show without a script from elsewhere."""
     display = "inline" if node.tagname == "math" else "block"
     writer.body.append(convert(node.astext(), display=display))
-    raise SkipNode
+    raise nodes.SkipNode
+
+
+def mark_figures(app, doctree):
+    """At phone width a table of figures scrolls, one of sentences is wrapped."""
+    for table in doctree.findall(nodes.table):
+        longest = max(len(entry.astext()) for entry in table.findall(nodes.entry))
+        if longest <= LONGEST_FIGURE:
+            table["classes"].append("figures")
 
 
 # -- API -------------------------------------------------------------------------------
@@ -152,11 +161,14 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "show_toc_level": 2,
 }
-html_sidebars = {"quickstart": [], "api": [], "changelog": [], "contributing": []}
+# Pages without others beside them.
+alone = ("quickstart", "api", "adding_a_method", "changelog", "contributing")
+html_sidebars = {page: [] for page in alone}
 
 
 def setup(app):
     """Register what this file does itself."""
     app.connect("source-read", adapt)
+    app.connect("doctree-read", mark_figures)
     formulas = (write_formula, None)
     app.add_html_math_renderer("mathml", formulas, formulas)

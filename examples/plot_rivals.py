@@ -61,4 +61,5 @@ figure.colorbar(image, label="accuracy")
 # %%
 # Which is best this does not say: few epochs at one rate for all suit the method that
 # starts in closed form, and on the 150 rows of iris the others have hardly begun.
-# With a rate and epochs of their own they catch up; the benchmark pages have that.
+# With a rate and epochs of its own each catches up on most data: the benchmark pages
+# have that.

@@ -35,8 +35,9 @@ default_role = "literal"
 
 # -- Pages, which are Markdown that a code host shows as well --------------------------
 
-myst_enable_extensions = ["colon_fence", "dollarmath", "attrs_inline"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+# Characters of a cell in a table of figures, at most.
 LONGEST_FIGURE = 30
 # Consoles and prompts: the copy button takes the commands alone.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -81,24 +82,15 @@ numpydoc_show_class_members = False
 numpydoc_validation_checks = {
     "all",
     "ES01",  # an extended summary: one line may say it all
-    "EX01",  # examples: of classes and functions, not of every method
+    "EX01",  # examples: classes and functions have them, methods need none
     "SA01",  # see also: where there is something to see
-    "SA04",  # ... with a description, but the link is one
-    "GL01",  # text starts in the line of the quotes, as pydocstyle wants it
-    "GL08",  # docstring where it tells something (modules are not on a page)
+    "SS05",  # an infinitive: a summary may be a noun, "Logarithms of ..."
     "PR01",  # parameters of predict and the like: the summary gives the shapes
     "PR03",  # parameters are keywords: listed by subject, not as the dataclass has them
     "PR04",  # the type of parameters "as in" another class stands there
-    "PR08",  # a description may start with a name in lower case
-    "PR09",  # and be a phrase without a period
-    "RT02",  # a returned value may have a name, as an attribute has
     "RT01",  # what is returned: the summary of predict says it
-    "RT03",  # ... and self needs no description
-    "RT04",
-    "RT05",
-    "SS05",  # a summary may be a noun: "The class of each row"
-    "SS06",  # and have a second line
-    "YD01",
+    "RT02",  # a returned value may have a name, as an attribute has
+    "RT03",  # and self needs no description
 }
 # scikit-learn's own methods, whose docstrings are not ours.
 USEFUL = {"fit_transform", "score", "get_feature_names_out"}

@@ -54,5 +54,7 @@ ax.legend(fontsize=9)
 # %%
 # Below the dashed line a model is more certain than it is right. The learned
 # temperature errs a little on the modest side here; with 10 and with one-hot labels the
-# model believes what it has merely learned by heart. The temperature learned:
+# model believes what it has merely learned by heart. A temperature of 1 does as well as
+# the learned one. The data were made so that this shows: with four times the rows and
+# half the features all but the temperature of 10 are alike. The temperature learned:
 print(f"{classifiers['LwAL, learned temperature'].temperature_:.2f}")

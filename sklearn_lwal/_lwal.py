@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from . import _budget as budget
 from ._base import LabelLearningClassifier
 from ._batches import n_batches
-from .heads.adaptive import AdaptiveHead
+from .heads.adaptive_head import AdaptiveHead
 
 # A head that starts in closed form needs few epochs. Rows of a batch go with the
 # learning rate: small steps may be noisy, and many of them cover the same ground.

@@ -6,7 +6,7 @@ import torch
 from skorch.history import History
 
 from ._expected import check_fields, check_like, check_tensors, wrong
-from .heads.adaptive import AdaptiveHead
+from .heads.adaptive_head import AdaptiveHead
 from .heads.linear import StandardizedLinear
 
 # State of modules besides their tensors.

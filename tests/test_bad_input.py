@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal.heads.adaptive import AdaptiveHead
+from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 from sklearn_lwal.heads.one_hot import OneHotHead
 
 HEADS = {LwALClassifier: AdaptiveHead, STDClassifier: OneHotHead}

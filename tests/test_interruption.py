@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal.heads.adaptive import AdaptiveHead
+from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 from sklearn_lwal.heads.one_hot import OneHotHead
 
 HEADS = {LwALClassifier: AdaptiveHead, STDClassifier: OneHotHead}

@@ -24,7 +24,8 @@ FLOORS = (
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {
     "structure": {"_class_distances", "_wordnet"},
-    "plots": {"structure", "_drawing", "_map_names"},
+    "plots": {"structure", "_drawing", "_learning_curves", "_map_names"},
+    "_learning_curves": {"_drawing"},
     "features": {"_identity", "_images", "_typing", "_validation", "backbones"},
     "_class_distances": {"_wordnet"},
     "_wordnet": set(),

@@ -10,7 +10,7 @@ import torch
 from reference_loss import Twin
 
 from sklearn_lwal import AdaptiveLabels
-from sklearn_lwal.heads.adaptive import AdaptiveHead
+from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 
 VECTORS = sorted((Path(__file__).parents[1] / "reference").glob("lwal_*.npz"))
 

@@ -1,0 +1,163 @@
+"""A dense layer before adaptive labels: the head of LwAL."""
+
+import torch
+
+from . import functional as F
+from ._head import Head
+from .adaptive import AdaptiveLabels, ClassMeans
+from .linear import outputs, standardize
+
+# Of a class that nothing is known of, in sizes of the largest label.
+FAR_AWAY = 10.0
+
+
+class AdaptiveHead(Head):
+    """A dense layer whose latents are compared with :class:`AdaptiveLabels`.
+
+    Parameters
+    ----------
+    in_features, n_classes, output_dim : int
+    l2 : float, default=0.0
+        See :class:`Head`.
+    label_update : {"batch", "features"}, default="batch"
+        "batch": labels follow the class means of the batch's latents. "features":
+        they are the head of the class means of the features, which for a linear head
+        is the mean latent over all that the means were taken of.
+    feature_decay : float, optional
+        None: the features are constant, and :meth:`set_class_features` tells their
+        class means. Else the features change in training, and their class means are
+        taken over the batches, each of which counts this much less with every step.
+    label_options
+        As for :class:`AdaptiveLabels`.
+    """
+
+    def __init__(
+        self,
+        in_features,
+        n_classes,
+        output_dim,
+        l2=0.0,
+        label_update="batch",
+        feature_decay=None,
+        **label_options,
+    ):
+        super().__init__(in_features, output_dim, l2)
+        self.adaptive = AdaptiveLabels(n_classes, output_dim, **label_options)
+        self.uses_prior = False
+        self.register_buffer("log_prior", torch.zeros(n_classes))
+        self.follows_features = label_update == "features"
+        self.feature_decay = feature_decay
+        if self.follows_features:
+            means, mass = torch.zeros(n_classes, in_features), torch.zeros(n_classes)
+            # Running means are part of the state, constant ones are given anew.
+            kept = feature_decay is not None
+            self.register_buffer("class_features", means, persistent=kept)
+            self.register_buffer("class_mass", mass, persistent=kept)
+            # Where every label follows every step, all distances forget the bias; an
+            # optimiser like Adam would make steps out of its gradient's rounding.
+            self.linear.bias.requires_grad_(l2 > 0 or self.adaptive.feels_origin)
+
+    def scores(self, z):
+        return self.adaptive.scores(z)
+
+    def latent_loss(self, z, y, sample_weight=None, class_means=None):
+        return self.adaptive.loss_and_scores(z, y, sample_weight, class_means)
+
+    def loss(self, z, y, sample_weight=None, features=None, rows=None):
+        means = None
+        if self.follows_features and self.training:
+            constant = self.feature_decay is None
+            means = (
+                self._means_of_all()
+                if constant
+                else self._running_means(features, y, sample_weight)
+            )
+        loss, scores = self.latent_loss(z, y, sample_weight, means)
+        return self._with_l2(loss), scores
+
+    def _means_of_all(self):
+        """The mean of a linear map is the map of the mean.
+
+        So this is Eq. (1) over all rows, whatever the batch, and with the gradient of
+        all of them.
+        """
+        return ClassMeans(self._latents_of_means(), None, self.class_mass > 0)
+
+    def _running_means(self, features, y, sample_weight):
+        """Means over this batch and, less and less, those before it."""
+        member = F.class_membership(y, self.adaptive.identity, sample_weight)
+        earlier = self.feature_decay * self.class_mass
+        mass = earlier + member.sum(1)
+        divisor = F.safe_divisor(mass)[:, None]
+        kept, share = earlier[:, None] / divisor, member / divisor
+        means = kept * self._latents_of_means()
+        with torch.no_grad():
+            known = standardize(self.linear, features.detach())
+            batch = share @ known.to(share.dtype)
+            # A new tensor: the gradient still needs the old one.
+            self.class_features = torch.addcmul(batch, kept, self.class_features)
+            self.class_mass = mass
+        return ClassMeans(means, share, mass > 0)
+
+    def _latents_of_means(self):
+        return outputs(self.linear, self.class_features)
+
+    @torch.no_grad()
+    def set_class_features(self, means, mass):
+        """Class means of the features, (n_classes, in_features), and their weights."""
+        self.class_features.copy_(standardize(self.linear, means))
+        self.class_mass.copy_(mass)
+
+    @torch.no_grad()
+    def start_labels(self):
+        """Labels where the class features have them, before the first step.
+
+        A class without features gets a label far from all others: nothing is known
+        of it, and nothing should be taken for it.
+        """
+        means, present = self._latents_of_means(), self.class_mass > 0
+        size = (means * present[:, None]).norm(dim=1).max().clamp_min(1.0)
+        self.adaptive.set_labels(FAR_AWAY * size * _axes(self.labels))
+        self._set_present_labels(means, present)
+
+    def set_temperature(self, temperature):
+        """Replace a temperature that is not learned."""
+        self.adaptive.temperature.fill_(temperature)
+
+    @property
+    def labels(self):
+        return self.adaptive.labels
+
+    def averaged_buffers(self):
+        return [self.labels]
+
+    def set_class_weights(self, weights, first):
+        self.adaptive.set_class_weights(weights)
+        self.adaptive.class_offset.add_(self.log_prior)
+
+    @torch.no_grad()
+    def set_prior(self, log_prior):
+        """Let the logarithms of the classes' weighted shares be their offsets."""
+        # They hold the class weights already.
+        weights = self.adaptive.class_offset - self.log_prior
+        self.adaptive.class_offset.copy_(log_prior)
+        self.log_prior.copy_(self.adaptive.class_offset - weights)
+        self.uses_prior = True
+
+    @torch.no_grad()
+    def refine(self, feature_means, present):
+        # The mean of a linear map is the map of the mean, so this is Eq. (1) over
+        # the whole training set without another pass through it.
+        known = standardize(self.linear, feature_means).to(self.linear.weight.dtype)
+        means = outputs(self.linear, known)
+        self._set_present_labels(means, present)
+
+    def _set_present_labels(self, means, present):
+        self.adaptive.set_labels(torch.where(present[:, None], means, self.labels))
+
+
+def _axes(labels):
+    """Unit vectors along the axes in turn, shaped like the labels."""
+    n_classes, output_dim = labels.shape
+    axes = torch.eye(output_dim, dtype=labels.dtype, device=labels.device)
+    return axes[torch.arange(n_classes, device=labels.device) % output_dim]

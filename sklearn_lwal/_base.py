@@ -100,7 +100,7 @@ class LabelLearningClassifier(
             self.classes_ = classes
             y, weight, class_weights = self._encode(X, y, sample_weight)
             check.check_two_classes(self, self.classes_[y], weight)
-            self._start(len(y), warm, class_weights)
+            self._start(len(y), warm, class_weights, saved)
             train, valid = self._split(X, y, weight, eval_set)
             if warm:
                 self.net_.restart_average()
@@ -285,6 +285,7 @@ class LabelLearningClassifier(
                 known = {"valid": valid, "generator": generator}
                 net.partial_fit(train, checkpoint=checkpoint, **known)
                 self._refine(train, partial)
+                self._measure(train, partial)
                 processes.take_first(net.module_)
         finally:
             net.module_.use_generator(None)
@@ -297,6 +298,9 @@ class LabelLearningClassifier(
         # An interrupted epoch has no loss.
         self.history_ = [r for r in plain_rows(net.history) if "train_loss" in r]
         self.n_iter_ = len(self.history_)
+
+    def _measure(self, train, partial):
+        """What the finished model says of the rows that it was trained on."""
 
     def _drops(self, generator):
         """Draws the dropout of hidden layers: the stream of the batches, as a bare

@@ -19,10 +19,14 @@ class BuildingMixin:
         """The torch :class:`~sklearn_lwal.heads._head.Head` to train."""
         raise NotImplementedError
 
-    def _start(self, n_samples, resume, class_weights):
+    def _start(self, n_samples, resume, class_weights, saved=None):
         """Build the net, unless it is there, and tell it the class weights."""
         if not resume:
-            self._build_net(self._batch_size(n_samples))
+            # Which the latent's dimension may be a multiple of, also of more to come.
+            self._built_for = saved["built_for"] if saved else len(self.classes_)
+            # A model that goes on keeps the batches of its first fit.
+            known = saved and saved["batch_size"]
+            self._build_net(known or self._batch_size(n_samples))
         # A model that was loaded from a file is given its function anew.
         self.net_.module_.augment = self.augment if self._trains_backbone else None
         if class_weights is None:

@@ -33,6 +33,8 @@ CONTENT = {
     "classes": np.ndarray,
     "seed": int,
     "random": np.random.RandomState,
+    "built_for": int,
+    "batch_size": int,
     "epochs_before": int,
     "generators": list,
     "head": dict,
@@ -140,6 +142,8 @@ class Checkpoint:
         self.begin |= {
             "data": {k: part and _digest(part, compare) for k, part in rows.items()},
             "classes": clf.classes_,
+            "built_for": clf._built_for,
+            "batch_size": int(net.batch_size),
             "epochs_before": len(net.history),
         }
         saved = self.saved

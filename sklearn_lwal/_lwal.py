@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from . import _budget as budget
 from ._base import LabelLearningClassifier
 from ._batches import n_batches
+from ._open_set import OpenSetMixin
 from .heads.adaptive_head import AdaptiveHead
 
 # A head that starts in closed form needs few epochs. Rows of a batch go with the
@@ -24,7 +25,7 @@ FEATURE_DECAY = 0.9
 
 
 @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
-class LwALClassifier(LabelLearningClassifier):
+class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     """Classifier that learns its label representation while it learns to classify.
 
     Each class is represented by the mean of its samples in a latent space, and a
@@ -294,7 +295,7 @@ class LwALClassifier(LabelLearningClassifier):
         dim = self.output_dim
         if dim == "auto":
             dim = TRAINED_WIDTH if self._trains_backbone else 1.0
-        dim = dim if isinstance(dim, Integral) else round(dim * n_classes)
+        dim = dim if isinstance(dim, Integral) else round(dim * self._built_for)
         return AdaptiveHead(
             in_features,
             n_classes,

@@ -323,9 +323,9 @@ class LabelNet(NeuralNetClassifier):
         return sums, masses
 
     @torch.no_grad()
-    def feature_sums(self, train, earlier=None):
+    def feature_sums(self, train, earlier=None, n_classes=None):
         """Weighted sums of the head's input in the classes, as in :meth:`refine`."""
-        n_classes = len(self.classes)
+        n_classes = n_classes or len(self.classes)
         if self.module_.trains_features:
             features = self.module_.features
             batches = ((features(X), y, weight) for X, y, weight in train.in_order())

@@ -131,6 +131,8 @@ def _fitted(clf, tensors):
     names = getattr(clf, "feature_names_in_", None)
     found = {
         "classes": clf.classes_,
+        "built_for": clf._built_for,
+        "spread": getattr(clf, "_spread_sums", None),
         "n_features": int(clf.n_features_in_),
         "feature_names": None if names is None else list(map(str, names)),
         "output": getattr(clf, "_sklearn_output_config", {}).get("transform"),

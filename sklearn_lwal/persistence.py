@@ -22,6 +22,7 @@ from ._identity import weights_of
 from ._label_embedding import LabelEmbedClassifier
 from ._lwal import LwALClassifier
 from ._net_state import STATE
+from ._open_set import OpenSetMixin
 from ._plain import decode
 from ._restored_net import build_net
 from ._resumption import built_from
@@ -47,6 +48,8 @@ FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
 # Kinds of what ``_saving`` writes of a fitted model.
 FITTED = {
     "classes": np.ndarray,
+    "built_for": int,
+    "spread": (tuple, type(None)),
     "n_features": int,
     "feature_names": (list, type(None)),
     "output": (str, type(None)),
@@ -141,7 +144,9 @@ def load(
                 "and fit(..., resume=True)."
             )
         saved = check_fields(saved, "file", FILE)
-        fitted = check_fields(saved["fitted"], "fitted model", FITTED)
+        # The first files had no classes that were added, nor their spread.
+        fitted = {"built_for": len(saved["fitted"].get("classes", ())), "spread": None}
+        fitted = check_fields(fitted | saved["fitted"], "fitted model", FITTED)
         clf = _unfitted(saved, device, backbone, fitted["backbone"])
         if len(clf._hidden_sizes()) > n_tensors:
             raise wrong("number of tensors", n_tensors)
@@ -237,6 +242,9 @@ def _set_input_and_classes(clf, fitted):
     fits = known and classes.ndim == 1 and len(classes) >= 2
     if not fits or not np.array_equal(np.unique(classes), classes):
         raise wrong("classes", classes)
+    if not 2 <= fitted["built_for"] <= len(classes):
+        raise wrong("number of classes at first", fitted["built_for"])
+    clf._built_for = fitted["built_for"]
     clf.classes_, clf.n_features_in_ = classes, fitted["n_features"]
     if clf.n_features_in_ < 1:
         raise wrong("number of features", clf.n_features_in_)
@@ -302,11 +310,19 @@ def _set_resumption(clf, fitted):
         if [*map(type, described)] != [str, str]:
             raise wrong("augment", described)
         clf._built_from["augment"] = described
-    sums = fitted["feature_sums"]
-    if sums is None:
-        return
-    shape = len(clf.classes_), clf.net_.module_.head.linear.weight.shape[1]
+    n_classes = len(clf.classes_)
+    width = clf.net_.module_.head.linear.weight.shape[1]
+    if fitted["feature_sums"] is not None:
+        _check_sums(fitted["feature_sums"], "class sums", (n_classes, width))
+        clf._feature_sums = fitted["feature_sums"]
+    if fitted["spread"] is not None:
+        _check_sums(fitted["spread"], "spread", (n_classes,))
+    if isinstance(clf, OpenSetMixin):
+        clf._spread_sums = fitted["spread"]
+
+
+def _check_sums(sums, what, shape):
+    """Sums of something over the samples of the classes, and weights of the classes."""
     fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
     if not fits or [tuple(t.shape) for t in sums] != [shape, shape[:1]]:
-        raise wrong("class sums", sums)
-    clf._feature_sums = sums
+        raise wrong(what, sums)

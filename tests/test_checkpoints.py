@@ -1,5 +1,6 @@
 """Fits that go on from a checkpoint end where they would have ended."""
 
+import copy
 import json
 import os
 import subprocess
@@ -147,6 +148,16 @@ def test_draws_once(random_state, iris, tmp_path):
         first.predict_proba(iris[0]), second.predict_proba(iris[0])
     )
     assert_equal(first._rng, second._rng)
+
+
+def test_a_warm_fit_of_other_rows_keeps_its_batches(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    clf = LwALClassifier(random_state=0, warm_start=True).fit(X[:400], y[:400])
+    clf.set_params(checkpoint_dir=tmp_path, max_epochs=3)
+    whole = copy.deepcopy(clf).fit(X, y)
+    break_off(clf, 1, X, y)
+    again = clone(clf).fit(X, y)
+    assert_same_model(again, whole)
 
 
 def test_begins_where_there_is_no_checkpoint(iris, tmp_path):

@@ -16,7 +16,7 @@ FLOORS = (
     {"_averaging", "_recalibration", "_network", "_parameters", "_inference", "_plain"},
     {"_net", "_start", "_images", "_identity", "_feature_store", "_progress"},
     {"_early_stopping", "_resumption", "backbones", "_backbone"},
-    {"_expected", "_net_state", "_building", "_saving", "_checkpoint"},
+    {"_expected", "_net_state", "_building", "_saving", "_checkpoint", "_open_set"},
     {"_base"},
     {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
     {"persistence", "_restored_net"},

@@ -152,6 +152,37 @@ class AdaptiveHead(Head):
         means = outputs(self.linear, known)
         self._set_present_labels(means, present)
 
+    @torch.no_grad()
+    def add_classes(self, places, added, means):
+        """Let there be more classes, whose labels are the latents of their means.
+
+        Parameters
+        ----------
+        places, added : int64 tensors of shape (n_classes,) and (n_new,)
+            Where the classes that are there come to be, and the new ones.
+        means : tensor of shape (n_new, in_features)
+            Class means of the features.
+        """
+        known = standardize(self.linear, means).to(self.linear.weight.dtype)
+        new = {
+            "labels": outputs(self.linear, known),
+            "class_features": known,
+            # As much as of the others.
+            "class_offset": self.adaptive.class_offset.mean(),
+            "log_prior": self.log_prior.mean(),
+        }
+        if self.follows_features:
+            new["class_mass"] = self.class_mass.mean()
+        for module in (self, self.adaptive):
+            for name, buffer in [*module.named_buffers(recurse=False)]:
+                if name in new:
+                    shape = len(places) + len(added), *buffer.shape[1:]
+                    grown = buffer.new_empty(shape)
+                    grown[places] = buffer
+                    grown[added] = new[name].to(buffer)
+                    setattr(module, name, grown)
+        self.adaptive.identity = torch.eye(len(self.labels)).to(self.adaptive.identity)
+
     def _set_present_labels(self, means, present):
         self.adaptive.set_labels(torch.where(present[:, None], means, self.labels))
 

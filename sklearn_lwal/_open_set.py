@@ -1,0 +1,210 @@
+"""Classes that training did not know: to add them, and to tell that a row is of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
+
+from . import _validation as check
+from ._errors import memory_errors
+from ._typing import Column, Samples
+from .heads.functional import class_membership
+
+# Rows that tell how far the samples of a class lie from its label.
+SPREAD_ROWS, SPREAD_IMAGES = 10_000, 1_000
+# Samples that the spread of all classes counts for in that of one.
+POOLED_SAMPLES = 5
+
+
+class OpenSetMixin:
+    """New classes without training, and a score of what belongs to no class."""
+
+    def add_classes(
+        self, X: Samples, y: Column | None = None, sample_weight: Column | None = None
+    ) -> Self:
+        """Add classes to the fitted model; nothing is trained.
+
+        The label of a new class is the mean latent of its samples, Eq. (1) of the
+        paper. Weights and labels of the other classes stay as they are, and
+        ``classes_`` stays sorted.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, sparse matrix, tensor} of shape (n_samples, n_features)
+            Samples of new classes alone, one or more of each, as in :meth:`fit`.
+        y : array-like of shape (n_samples,)
+            Their class labels, of the same kind as those in ``classes_``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights in the means.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If an input is not valid, a class is known already, has no weight, or is of
+            another kind than the others.
+
+        Notes
+        -----
+        Where the scores hold the share of each class (see ``init``) or class weights, a
+        new one gets the mean of the others': how many samples there are to learn it
+        from says nothing of how often it comes. The latent keeps its dimension, also
+        where ``output_dim`` is a multiple of the number of classes. Training that goes
+        on (:meth:`partial_fit`, a warm start) has the new classes like all others.
+        """
+        check_is_fitted(self)
+        X, y = self._check_input(*self._training_features(X, y, False), False)
+        new = self._new_classes(y)
+        index = check.encode(y, new)
+        weight = check.check_weights(sample_weight, None, X, index)
+        with memory_errors("Pass fewer rows"):
+            rows = self._rows(X, index, weight)
+            sums, masses = self.net_.feature_sums(rows, n_classes=len(new))
+        if not bool((masses > 0).all()):
+            empty = new[(masses == 0).cpu().numpy()].tolist()
+            raise ValueError(f"The classes {empty} have no samples of any weight.")
+        classes = _together(self.classes_, new)
+        places = np.searchsorted(classes, self.classes_)
+        added = np.searchsorted(classes, new)
+        self._grow(places, added, sums / masses[:, None])
+        self.classes_ = classes
+        known = getattr(self, "_feature_sums", None)
+        if known is not None:
+            more = sums.cpu(), masses.cpu()
+            self._feature_sums = _merged(known, more, places, added)
+        self._take_from_net()
+        spread = self._spread_of(rows, added)
+        if self._spread_sums is not None:
+            self._spread_sums = _merged(self._spread_sums, spread, places, added)
+        return self
+
+    def novelty_score(self, X: Samples) -> NDArray:
+        """How far each row lies from all classes; larger is stranger.
+
+        The distance to the nearest label, divided by the spread of that class: the root
+        mean square distance of its training samples to it (of at most 10,000 rows of
+        all, or 1,000 images where a backbone is trained). Samples of known classes
+        score about 1. Class weights and shares do not count.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, sparse matrix, tensor} of shape (n_samples, n_features)
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            At least 0.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If X is not valid, or the model was saved by a version that did not keep
+            the spread.
+        """
+        check_is_fitted(self)
+        if self._spread_sums is None:
+            raise ValueError(
+                "The model was saved without the spread of its classes. Fit it again."
+            )
+        adaptive = self.net_.module_.head.adaptive
+        offset = adaptive.class_offset.cpu().numpy()
+        distance = (offset - self._infer(X, "scores")) / self.temperature_
+        nearest = distance.argmin(axis=1)
+        found = np.take_along_axis(distance, nearest[:, None], axis=1)[:, 0]
+        return np.maximum(found, 0) / self._spread().astype(found.dtype)[nearest]
+
+    def _new_classes(self, y):
+        new = np.unique(y)
+        if _kinds(new) != _kinds(self.classes_):
+            raise ValueError(
+                "New class labels must be of the same kind as the known ones, "
+                f"{self.classes_[:3].tolist()}. Got {new[:3].tolist()}."
+            )
+        known = np.intersect1d(new, self.classes_)
+        if len(known):
+            raise ValueError(
+                f"The classes {known.tolist()} are known already. Pass samples of new "
+                "classes alone; partial_fit goes on with those that are there."
+            )
+        return new
+
+    def _grow(self, places, added, means):
+        net = self.net_
+        indices = torch.from_numpy(places), torch.from_numpy(added)
+        net.module_.head.add_classes(*indices, means)
+        net.classes = np.arange(len(places) + len(added))
+        # One of fewer labels.
+        net.restart_average()
+
+    def _measure(self, train, partial):
+        earlier = getattr(self, "_spread_sums", None) if partial else None
+        found = self._spread_of(train, np.arange(len(self.classes_)))
+        if earlier is not None:
+            found = tuple(a + b for a, b in zip(earlier, found, strict=True))
+        self._spread_sums = found
+
+    @torch.no_grad()
+    def _spread_of(self, rows, places):
+        """Sums of squared distances to the labels at ``places``, and their weights.
+
+        Two float64 tensors (n_classes,) on the host.
+        """
+        size = SPREAD_IMAGES if self._trains_backbone else SPREAD_ROWS
+        sample = rows.sample(size, torch.Generator().manual_seed(self._seed))
+        module = self.net_.module_.eval()
+        labels = module.head.labels[torch.from_numpy(places)]
+        identity = torch.eye(len(places), device=labels.device)
+        squares, masses = 0.0, 0.0
+        for X, y, weight in sample.in_order():
+            z = module(X, "latent")
+            square = (z - labels.to(z.dtype)[y]).square().sum(1)
+            member = class_membership(y, identity, weight)
+            squares = squares + (member @ square.to(member.dtype)).double().cpu()
+            masses = masses + member.sum(1).double().cpu()
+        # Weights in units of their mean, so that they count samples.
+        unit = masses.sum() / len(sample)
+        return squares / unit, masses / unit
+
+    def _spread(self):
+        squares, masses = (part.numpy() for part in self._spread_sums)
+        # One degree of freedom goes into the mean.
+        counted = np.maximum(masses - 1, 0)
+        pooled = squares.sum() / max(counted.sum(), 1)
+        found = (squares + POOLED_SAMPLES * pooled) / (counted + POOLED_SAMPLES)
+        return np.sqrt(np.maximum(found, np.finfo(np.float32).tiny))
+
+
+def _kinds(labels):
+    """What can be sorted together."""
+    kinds = {type(value) for value in labels.tolist()}
+    return {"number" if kind in (int, float) else kind for kind in kinds}
+
+
+def _together(classes, new):
+    """All classes, sorted; integers stay such where the new ones came as floats."""
+    if new.dtype.kind in "iuf":
+        same = new.astype(classes.dtype)
+        new = same if np.array_equal(same, new) else new
+    return np.unique(np.concatenate([classes, new]))
+
+
+def _merged(known, more, places, added):
+    """Tensors (n_classes, ...) of known and new classes, each at its place."""
+    found = []
+    for old, new in zip(known, more, strict=True):
+        both = old.new_empty(len(old) + len(new), *old.shape[1:])
+        both[torch.from_numpy(places)] = old
+        both[torch.from_numpy(added)] = new.to(old)
+        found.append(both)
+    return tuple(found)

@@ -65,6 +65,18 @@ def test_known_classes_compare_as_before(options, digits):
 
 
 @configurations
+def test_new_classes_are_as_likely_as_the_others(options, digits):
+    # The others have other shares, or weights.
+    X, y, new = digits
+    kept = ~new & ((y > 0) | (np.arange(len(y)) % 5 == 0))
+    clf = fitted(X[kept], y[kept], **options).add_classes(X[new], y[new])
+    distance = cdist(clf.transform(X), clf.labels_)
+    offset = (clf.decision_function(X) + clf.temperature_ * distance).mean(axis=0)
+    known = np.delete(offset, NEW)
+    np.testing.assert_allclose(offset[[*NEW]], known.mean(), atol=1e-4)
+
+
+@configurations
 def test_training_goes_on_with_the_new_classes(options, digits, tmp_path):
     X, y, new = digits
     clf = fitted(X[~new], y[~new], **options, warm_start=True)

@@ -91,9 +91,10 @@ class LabelLearningClassifier(
         saved = checkpoint and checkpoint.saved
         warm = self.warm_start and hasattr(self, "net_") and not saved
         with unchanged_on_error(self, warm), processes.together(self.distributed):
+            images = X
             X, y = self._begin(X, y, warm, saved)
             if checkpoint:
-                checkpoint.note_begin(self)
+                checkpoint.note_begin(self, images, warm)
             classes = np.unique(y)
             if warm:
                 check_same_classes(classes, self.classes_)
@@ -271,7 +272,9 @@ class LabelLearningClassifier(
         """Train the net and take the fitted attributes from it."""
         net = self.net_
         net.max_epochs = n_epochs
-        net.set_rate(self.lr, self.backbone_lr)
+        if not (checkpoint and checkpoint.saved):
+            # Else a callback may have changed them since.
+            net.set_rate(self.lr, self.backbone_lr)
         net.callbacks = self._callbacks(valid is not None)
         net.initialize_callbacks()
         generator = torch.Generator()

@@ -11,7 +11,9 @@ import torch
 
 from . import _archive as archive
 from . import _processes as processes
+from ._batches import LabelledRows
 from ._expected import check_fields
+from ._images import as_images, is_dataset
 from ._net_state import STATE, net_state, set_net_state
 from ._plain import NotPlain, decode, encode
 from ._resumption import described
@@ -20,9 +22,7 @@ from ._saving import versions
 
 NAME = "checkpoint.safetensors"
 # What may be another when the fit goes on: it changes nothing of what is computed.
-LOOSE = frozenset(
-    ["callbacks", "checkpoint_dir", "memory", "n_workers", "verbose", "warm_start"]
-)
+LOOSE = frozenset(["callbacks", "checkpoint_dir", "memory", "verbose", "warm_start"])
 # Rows whose features are compared, evenly spread.
 COMPARED_ROWS = 64
 CONTENT = {
@@ -52,6 +52,13 @@ def open_checkpoint(clf, resume):
                 "parameter checkpoint_dir."
             )
         return None
+    try:
+        Path(clf.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            "The 'checkpoint_dir' parameter must be a folder that can be made. Got "
+            f"{str(clf.checkpoint_dir)!r}: {error}"
+        ) from error
     checkpoint = Checkpoint(clf.checkpoint_dir, _parameters(clf))
     if resume or (clf.warm_start and not hasattr(clf, "net_")):
         checkpoint.read(type(clf).__name__)
@@ -109,14 +116,22 @@ class Checkpoint:
 
     def _refused(self, reason):
         return ValueError(
-            f"The checkpoint {str(self.path)!r} {reason}. Call fit as before to go on, "
-            "or give a fit of its own another checkpoint_dir; fit(resume=False) starts "
-            "anew and replaces it."
+            f"The checkpoint {str(self.path)!r} {reason}. Call fit as before to go on. "
+            "To begin anew, delete the file or set another checkpoint_dir."
         )
 
-    def note_begin(self, clf):
-        """Keep what the classifier draws from, before it does."""
+    def note_begin(self, clf, X, warm):
+        """Keep what the classifier draws from, before it does, and what its images are.
+
+        A fit from scratch is over with what an earlier one has left.
+        """
+        if not (self.saved or warm or processes.place()[0]):
+            self.path.unlink(missing_ok=True)
+        # Features of a backbone may have other digits each time.
+        known = clf.backbone is not None and not is_dataset(X)
+        images = LabelledRows(as_images(X), np.zeros(len(X), int)) if known else None
         self.begin |= {
+            "data": {"images": images and _digest(images, True)},
             "class": type(clf).__name__,
             "versions": versions(),
             "seed": clf._seed,
@@ -136,11 +151,10 @@ class Checkpoint:
             If the fit in the file had other data.
         """
         net = clf.net_
-        # A backbone may give other digits each time.
         compare = clf.backbone is None
-        rows = {"training": train, "validation": valid}
+        for name, rows in (("training", train), ("validation", valid)):
+            self.begin["data"][f"{name} data"] = rows and _digest(rows, compare)
         self.begin |= {
-            "data": {k: part and _digest(part, compare) for k, part in rows.items()},
             "classes": clf.classes_,
             "built_for": clf._built_for,
             "batch_size": int(net.batch_size),
@@ -153,7 +167,7 @@ class Checkpoint:
             raise self._refused(f"has other classes, {saved['classes'].tolist()}")
         for name, digest in self.begin["data"].items():
             if saved["data"].get(name) != digest:
-                raise self._refused(f"is of a fit with other {name} data")
+                raise self._refused(f"is of a fit with other {name}")
         try:
             set_net_state(net, saved)
             clf._prepare(train, True)
@@ -167,8 +181,8 @@ class Checkpoint:
     def resume(self, net):
         """Told when training begins; gives how many of its epochs are done."""
         saved = self.saved
+        archive.remove_leftovers(self.path.parent)
         if saved is None:
-            archive.remove_leftovers(self.path.parent)
             # What was drawn for random_state=None, and that an earlier fit is over.
             self.write(net)
             return 0
@@ -211,11 +225,10 @@ class Checkpoint:
             encoded = {k: encode(value, tensors, k) for k, value in content.items()}
         except NotPlain as error:
             raise ValueError(
-                f"The checkpoint can not hold {error}, which a callback has in its "
-                "state or put into the history. Leave that callback out or set "
+                f"The checkpoint can not hold {error}. If a callback has it in its "
+                "state or put it into the history, leave that callback out; else set "
                 "checkpoint_dir=None."
             ) from error
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         archive.write(self.path, {"checkpoint": encoded}, tensors)
 
     def _drawing(self):
@@ -238,7 +251,8 @@ def _digest(rows, with_features):
     weight = rows.weights
     parts = [rows.y] if weight is None else [rows.y, weight]
     # A Dataset may draw at random.
-    if with_features and not isinstance(rows.rows, StreamedRows):
+    draws = isinstance(rows.rows, StreamedRows) and not rows.rows.is_tensor
+    if with_features and not draws:
         spread = torch.linspace(0, len(rows) - 1, min(COMPARED_ROWS, len(rows)))
         index = spread.long().to(rows.y.device)
         index = index if rows.subset is None else rows.subset[index]

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import marshal
+from types import CodeType
 
 import joblib
 import torch
@@ -49,6 +50,17 @@ def source_of(kind):
         return f"{kind.__qualname__} {marshal.dumps(kind.forward.__code__)}"
 
 
+def _bare(code):
+    """Code without the file and the lines that it stands in, which move."""
+    constants = (_bare(c) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(
+        co_filename="",
+        co_firstlineno=1,
+        co_linetable=b"",
+        co_consts=tuple(constants),
+    )
+
+
 def fingerprint(value):
     """A hash of a value, the same in other processes."""
     if isinstance(value, nn.Module):
@@ -59,7 +71,8 @@ def fingerprint(value):
         # Not what it holds, which may be a large model, nor where that lies.
         named = value if hasattr(value, "__qualname__") else type(value)
         code = getattr(value, "__code__", None)
-        return f"{named.__module__}.{named.__qualname__} {code and marshal.dumps(code)}"
+        code = code and marshal.dumps(_bare(code))
+        return f"{named.__module__}.{named.__qualname__} {code}"
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().float().numpy()
     try:

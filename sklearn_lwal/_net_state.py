@@ -120,8 +120,11 @@ def _set_state(known, saved, name):
     if not isinstance(saved, dict) or saved.keys() != known.keys():
         raise wrong(name, saved)
     for key, value in saved.items():
-        check_like(value, known[key], f"{name}.{key}")
-        known[key].copy_(value)
+        if isinstance(known[key], Real) and isinstance(value, Real):
+            known[key] = value
+        else:
+            check_like(value, known[key], f"{name}.{key}")
+            known[key].copy_(value)
 
 
 def _set_options(group, saved):

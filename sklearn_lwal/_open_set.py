@@ -51,13 +51,15 @@ class OpenSetMixin:
         ValueError
             If an input is not valid, a class is known already, has no weight, or is of
             another kind than the others.
+        MemoryError
+            If the GPU has too little memory for a batch; the model stays as it was.
 
         Notes
         -----
         Where the scores hold the share of each class (see ``init``) or class weights, a
-        new one gets the mean of the others': how many samples there are to learn it
-        from says nothing of how often it comes. The latent keeps its dimension, also
-        where ``output_dim`` is a multiple of the number of classes. Training that goes
+        new one gets the mean share or weight of the others: how many samples there are
+        to learn it from says nothing of how often it comes. The latent keeps its
+        dimension, also where ``output_dim`` is a multiple of the number of classes. Training that goes
         on (:meth:`partial_fit`, a warm start) has the new classes like all others.
         """
         check_is_fitted(self)
@@ -68,10 +70,12 @@ class OpenSetMixin:
         with memory_errors("Pass fewer rows"):
             rows = self._rows(X, index, weight)
             sums, masses = self.net_.feature_sums(rows, n_classes=len(new))
-        if not bool((masses > 0).all()):
-            empty = new[(masses == 0).cpu().numpy()].tolist()
-            raise ValueError(f"The classes {empty} have no samples of any weight.")
-        classes = _together(self.classes_, new)
+            if not bool((masses > 0).all()):
+                empty = new[(masses == 0).cpu().numpy()].tolist()
+                raise ValueError(f"The classes {empty} have no samples of any weight.")
+            labels = self.net_.module_.head.latents_of(sums / masses[:, None])
+            spread = self._spread_of(rows, labels.detach())
+        classes = np.unique(np.concatenate([self.classes_, new]))
         places = np.searchsorted(classes, self.classes_)
         added = np.searchsorted(classes, new)
         self._grow(places, added, sums / masses[:, None])
@@ -81,7 +85,6 @@ class OpenSetMixin:
             more = sums.cpu(), masses.cpu()
             self._feature_sums = _merged(known, more, places, added)
         self._take_from_net()
-        spread = self._spread_of(rows, added)
         if self._spread_sums is not None:
             self._spread_sums = _merged(self._spread_sums, spread, places, added)
         return self
@@ -89,10 +92,12 @@ class OpenSetMixin:
     def novelty_score(self, X: Samples) -> NDArray:
         """How far each row lies from all classes; larger is stranger.
 
-        The distance to the nearest label, divided by the spread of that class: the root
-        mean square distance of its training samples to it (of at most 10,000 rows of
-        all, or 1,000 images where a backbone is trained). Samples of known classes
-        score about 1. Class weights and shares do not count.
+        The distance to the nearest label, divided by the spread of that class, so that
+        samples of known classes score about 1. The spread is the root of the mean
+        square distance of the class's training samples to its label, over at most
+        10,000 rows of all (1,000 images where a backbone is trained) and drawn to that
+        of all classes as by five more samples; 1 where no class has two samples. Class
+        weights and shares do not count in the distance.
 
         Parameters
         ----------
@@ -111,6 +116,8 @@ class OpenSetMixin:
         ValueError
             If X is not valid, or the model was saved by a version that did not keep
             the spread.
+        MemoryError
+            If the GPU has too little memory for a batch.
         """
         check_is_fitted(self)
         if self._spread_sums is None:
@@ -126,6 +133,10 @@ class OpenSetMixin:
 
     def _new_classes(self, y):
         new = np.unique(y)
+        if new.dtype.kind in "iuf" and self.classes_.dtype.kind in "iuf":
+            # Integers stay such where the new ones came as floats.
+            same = new.astype(self.classes_.dtype)
+            new = same if np.array_equal(same, new) else new
         if _kinds(new) != _kinds(self.classes_):
             raise ValueError(
                 "New class labels must be of the same kind as the known ones, "
@@ -149,22 +160,21 @@ class OpenSetMixin:
 
     def _measure(self, train, partial):
         earlier = getattr(self, "_spread_sums", None) if partial else None
-        found = self._spread_of(train, np.arange(len(self.classes_)))
+        found = self._spread_of(train, self.net_.module_.head.labels)
         if earlier is not None:
             found = tuple(a + b for a, b in zip(earlier, found, strict=True))
         self._spread_sums = found
 
     @torch.no_grad()
-    def _spread_of(self, rows, places):
-        """Sums of squared distances to the labels at ``places``, and their weights.
+    def _spread_of(self, rows, labels):
+        """Sums of squared distances to the labels of the classes, and their weights.
 
         Two float64 tensors (n_classes,) on the host.
         """
         size = SPREAD_IMAGES if self._trains_backbone else SPREAD_ROWS
         sample = rows.sample(size, torch.Generator().manual_seed(self._seed))
         module = self.net_.module_.eval()
-        labels = module.head.labels[torch.from_numpy(places)]
-        identity = torch.eye(len(places), device=labels.device)
+        identity = torch.eye(len(labels), device=labels.device)
         squares, masses = 0.0, 0.0
         for X, y, weight in sample.in_order():
             z = module(X, "latent")
@@ -180,6 +190,8 @@ class OpenSetMixin:
         squares, masses = (part.numpy() for part in self._spread_sums)
         # One degree of freedom goes into the mean.
         counted = np.maximum(masses - 1, 0)
+        if counted.sum() < 1e-6:
+            return np.ones(len(squares))
         pooled = squares.sum() / max(counted.sum(), 1)
         found = (squares + POOLED_SAMPLES * pooled) / (counted + POOLED_SAMPLES)
         return np.sqrt(np.maximum(found, np.finfo(np.float32).tiny))
@@ -188,15 +200,8 @@ class OpenSetMixin:
 def _kinds(labels):
     """What can be sorted together."""
     kinds = {type(value) for value in labels.tolist()}
-    return {"number" if kind in (int, float) else kind for kind in kinds}
-
-
-def _together(classes, new):
-    """All classes, sorted; integers stay such where the new ones came as floats."""
-    if new.dtype.kind in "iuf":
-        same = new.astype(classes.dtype)
-        new = same if np.array_equal(same, new) else new
-    return np.unique(np.concatenate([classes, new]))
+    alike = {int: "number", float: "number", np.str_: str}
+    return {alike.get(kind, kind) for kind in kinds}
 
 
 def _merged(known, more, places, added):

@@ -132,6 +132,11 @@ class StreamedRows(_Rows):
         return len(self.data)
 
     @property
+    def is_tensor(self):
+        """Whether the rows are always the same."""
+        return isinstance(self.data, TensorRows)
+
+    @property
     def shape(self):
         return len(self.data), *first_of(self.data).shape
 

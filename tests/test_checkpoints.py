@@ -224,7 +224,7 @@ def test_other_parameters_are_refused(name, iris, tmp_path):
     with pytest.raises(ValueError, match=name):
         changed.fit(*iris, resume=True)
     # What does not matter may be another.
-    clf.set_params(verbose=0, n_workers=1, memory=tmp_path / "memory")
+    clf.set_params(verbose=0, memory=tmp_path / "memory")
     clf.fit(*iris, resume=True)
 
 
@@ -290,6 +290,66 @@ def test_callbacks_with_a_state_go_on(iris, tmp_path):
         clf.fit(*iris, resume=True)
 
 
+class Slowing(Counting):
+    def on_epoch_end(self, net, **kwargs):
+        for group in net.optimizer_.param_groups:
+            group["lr"] *= 0.3
+
+
+class Odd(torch.optim.SGD):
+    """An optimizer whose state has a number."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["n"] = state.get("n", 0) + 1
+                if parameter.grad is not None:
+                    parameter.data -= group["lr"] / state["n"] * parameter.grad
+
+
+@pytest.mark.parametrize("optimizer", ["adam", Odd], ids=str)
+def test_what_changes_the_steps_goes_on(optimizer, iris, tmp_path):
+    clf = STDClassifier(random_state=0, max_epochs=5, optimizer=optimizer)
+    whole = clone(clf).set_params(callbacks=[Slowing()]).fit(*iris)
+    clf.set_params(checkpoint_dir=tmp_path, callbacks=[Slowing(), KillBefore(3)])
+    with pytest.raises(Killed):
+        clf.fit(*iris)
+    again = clf.set_params(callbacks=[Slowing()]).fit(*iris, resume=True)
+    expected = whole.net_.optimizer_.param_groups[0]["lr"]
+    assert again.net_.optimizer_.param_groups[0]["lr"] == expected
+    np.testing.assert_array_equal(
+        again.predict_proba(iris[0]), whole.predict_proba(iris[0])
+    )
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_other_images_are_refused(frozen, tmp_path):
+    X, y = load_digits(n_class=3, return_X_y=True)
+    X = X.reshape(-1, 8, 8) / 16
+    clf = STDClassifier(small_net(), **QUICK | {"freeze_backbone": frozen})
+    clf.set_params(checkpoint_dir=tmp_path)
+    break_off(clf, 1, X, y)
+    with pytest.raises(ValueError, match="other"):
+        clf.fit(1 - X, y, resume=True)
+    clf.fit(X, y, resume=True)
+
+
+def test_a_fit_from_scratch_is_over_with_what_was_there(iris, tmp_path):
+    clf = STDClassifier(max_epochs=2, checkpoint_dir=tmp_path).fit(*iris)
+    clf.set_params(class_weight={0: -1.0})
+    with pytest.raises(ValueError, match="class_weight"):
+        clf.fit(*iris)  # Ends before its first epoch.
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_can_not_be(name, iris, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="checkpoint_dir"):
+        STDClassifier(checkpoint_dir=tmp_path / name).fit(*iris)
+
+
 class Writing(Callback):
     def on_epoch_end(self, net, **kwargs):
         net.history.record("net", net)
@@ -306,7 +366,7 @@ def test_removes_what_was_left_long_ago(iris, tmp_path):
     for path in (old, new):
         path.touch()
     os.utime(old, (0, time.time() - 4000))
-    STDClassifier(max_epochs=1, checkpoint_dir=tmp_path).fit(*iris)
+    STDClassifier(max_epochs=1, checkpoint_dir=tmp_path).fit(*iris, resume=True)
     assert {path.name for path in tmp_path.iterdir()} == {NAME, new.name}
 
 

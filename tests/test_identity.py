@@ -31,6 +31,16 @@ def test_fingerprints_follow_what_counts(one, same, other):
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
 
 
+def test_functions_may_move():
+    source = "def change(x):\n    return [x + i for i in range(3)]\n"
+    found = [{}, {}, {}]
+    exec(compile(source, "/tmp/kernel_1/cell.py", "exec"), found[0])
+    exec(compile(f"\n\n{source}", "/tmp/kernel_2/cell.py", "exec"), found[1])
+    exec(compile(source.replace("3", "4"), "/tmp/kernel_1/cell.py", "exec"), found[2])
+    one, same, other = (fingerprint(names["change"]) for names in found)
+    assert one == same != other
+
+
 def typed_in(forward):
     """A module of a class that has no source, as one that was typed into a shell."""
     found = {"nn": nn}

@@ -73,7 +73,7 @@ def test_new_classes_are_as_likely_as_the_others(options, digits):
     distance = cdist(clf.transform(X), clf.labels_)
     offset = (clf.decision_function(X) + clf.temperature_ * distance).mean(axis=0)
     known = np.delete(offset, NEW)
-    np.testing.assert_allclose(offset[[*NEW]], known.mean(), atol=1e-4)
+    np.testing.assert_allclose(offset[[*NEW]], np.log(np.exp(known).mean()), atol=1e-4)
 
 
 @configurations
@@ -105,6 +105,14 @@ def test_a_fit_from_scratch_forgets_what_was_added(digits):
     X, y, new = digits
     clf = fitted(X[~new], y[~new]).add_classes(X[new], y[new]).fit(X, y)
     np.testing.assert_array_equal(clf.labels_, fitted(X, y).labels_)
+
+
+def test_strings_of_numpy_are_strings(digits):
+    X, y, new = digits
+    names = y.astype(str)
+    known = np.array([np.str_(name) for name in names[~new]], dtype=object)
+    clf = fitted(X[~new], known).add_classes(X[new], names[new])
+    assert clf.classes_.tolist() == list("0123456789")
 
 
 @pytest.mark.parametrize("kind", [str, object, float, np.int64], ids=str)
@@ -177,6 +185,22 @@ def test_what_can_not_be_added(data, message, digits):
     np.testing.assert_array_equal(clf.classes_, np.unique(y[~new]))
 
 
+def test_broken_off_it_adds_nothing(digits, monkeypatch):
+    X, y, new = digits
+    clf = fitted(X[~new], y[~new])
+    before = clf.predict_proba(X)
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LwALClassifier, "_spread_of", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            clf.add_classes(X[new], y[new])
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert clf.add_classes(X[new], y[new]).score(X, y) > 0.8
+
+
 def test_needs_to_be_fitted(digits):
     X, y, _ = digits
     with pytest.raises(NotFittedError):
@@ -221,7 +245,9 @@ def test_added_classes_are_no_longer_new(digits):
     clf = fitted(X[~new], y[~new])
     before = clf.novelty_score(X[new]).mean()
     assert clf.add_classes(X[new], y[new]).novelty_score(X[new]).mean() < before
-    # One sample has no spread of its own.
+    # One sample has no spread of its own, nor have many classes of one sample.
+    alone = fitted(X[:10], y[:10]).novelty_score(X[:10])
+    np.testing.assert_allclose(alone, 0, atol=1e-4)
     one = fitted(X[~new], y[~new]).add_classes(X[new][:1], y[new][:1])
     assert np.isfinite(one.novelty_score(X)).all()
 

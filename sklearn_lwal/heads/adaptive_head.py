@@ -148,9 +148,12 @@ class AdaptiveHead(Head):
     def refine(self, feature_means, present):
         # The mean of a linear map is the map of the mean, so this is Eq. (1) over
         # the whole training set without another pass through it.
-        known = standardize(self.linear, feature_means).to(self.linear.weight.dtype)
-        means = outputs(self.linear, known)
-        self._set_present_labels(means, present)
+        self._set_present_labels(self.latents_of(feature_means), present)
+
+    def latents_of(self, means):
+        """The latents of class means of the features, (n, in_features)."""
+        known = standardize(self.linear, means).to(self.linear.weight.dtype)
+        return outputs(self.linear, known)
 
     @torch.no_grad()
     def add_classes(self, places, added, means):
@@ -163,15 +166,14 @@ class AdaptiveHead(Head):
         means : tensor of shape (n_new, in_features)
             Class means of the features.
         """
-        known = standardize(self.linear, means).to(self.linear.weight.dtype)
         new = {
-            "labels": outputs(self.linear, known),
-            "class_features": known,
-            # As much as of the others.
-            "class_offset": self.adaptive.class_offset.mean(),
-            "log_prior": self.log_prior.mean(),
+            "labels": self.latents_of(means),
+            # As much as of the others: logarithms of weights.
+            "class_offset": self.adaptive.class_offset.exp().mean().log(),
+            "log_prior": self.log_prior.exp().mean().log(),
         }
         if self.follows_features:
+            new["class_features"] = standardize(self.linear, means)
             new["class_mass"] = self.class_mass.mean()
         for module in (self, self.adaptive):
             for name, buffer in [*module.named_buffers(recurse=False)]:

@@ -59,8 +59,9 @@ class OpenSetMixin:
         Where the scores hold the share of each class (see ``init``) or class weights, a
         new one gets the mean share or weight of the others: how many samples there are
         to learn it from says nothing of how often it comes. The latent keeps its
-        dimension, also where ``output_dim`` is a multiple of the number of classes. Training that goes
-        on (:meth:`partial_fit`, a warm start) has the new classes like all others.
+        dimension, also where ``output_dim`` is a multiple of the number of classes.
+        Training that goes on (:meth:`partial_fit`, a warm start) has the new classes
+        like all others.
         """
         check_is_fitted(self)
         X, y = self._check_input(*self._training_features(X, y, False), False)

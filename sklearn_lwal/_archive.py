@@ -63,7 +63,7 @@ def write(path, content, tensors):
             f"What is to be written besides arrays takes more than {MAX_HEADER} bytes. "
             "Pass long lists of numbers, such as label_embeddings, as arrays."
         )
-    _write_atomically(path, data)
+    write_atomically(path, data)
 
 
 def read(path):
@@ -167,7 +167,7 @@ def _open_at_once(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _write_atomically(path, data):
+def write_atomically(path, data):
     # Through a link, as ever in writing a file.
     path = os.path.realpath(path)
     folder = os.path.dirname(path)

@@ -16,6 +16,7 @@ from ._building import BuildingMixin
 from ._checkpoint import open_checkpoint
 from ._early_stopping import StopOnAccuracy
 from ._errors import memory_errors, unchanged_on_error
+from ._export import ExportMixin
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
 from ._net_state import plain_rows
@@ -31,6 +32,7 @@ from ._typing import Column, Samples
 class LabelLearningClassifier(
     BackboneMixin,
     BuildingMixin,
+    ExportMixin,
     LatentClassifierMixin,
     SavingMixin,
     SharedParameters,

@@ -61,7 +61,9 @@ class StandardizedLinear(nn.Module):
 
     def forward(self, x):
         if not (self.training and self.folds):
-            return self.outputs(self.standardize(x))
+            # Features may have more digits than the weight: those count before.
+            known = self.standardize(x).to(self.weight.dtype)
+            return self.outputs(known)
         weight = self.weight * self.scale
         bias = torch.addmv(self.bias * self.constant, weight, self.shift, alpha=-1)
         return F.linear(x, weight, bias)

@@ -8,8 +8,8 @@ from sklearn.utils.validation import _check_sample_weight
 # torch.OutOfMemoryError is new in 2.5; the CUDA name exists in all versions.
 OutOfMemoryError = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
 
-# Before, torch.onnx.export did not translate the graphs of torch.export.
-EXPORTS_ONNX = torch.__version__ >= "2.6"  # compared as versions
+# Earlier exporters to ONNX fail with the onnxscript of today.
+EXPORTS_ONNX = torch.__version__ >= "2.8"  # compared as versions
 
 # Renamed in scikit-learn 1.8.
 _NON_NEGATIVE = next(

@@ -26,7 +26,9 @@ CASES = RIVALS | {
     "LwAL, paper": LwALClassifier(
         init="random", label_update="batch", temperature=1.0, standardize=False
     ),
-    "LwAL, class weights": LwALClassifier(class_weight={0: 1, 1: 5, 2: 1}, average=False),
+    "LwAL, class weights": LwALClassifier(
+        class_weight={0: 1, 1: 5, 2: 1}, average=False
+    ),
     "LwAL, trained in bfloat16": LwALClassifier(
         hidden_layer_sizes=(8,), precision="bfloat16"
     ),

@@ -9,6 +9,7 @@ update steps only.
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import torch
@@ -182,7 +183,7 @@ class AdaptiveLabels(nn.Module):
         """``-temperature * distance`` to each label, (n, n_classes)."""
         z = _at_least_float32(z)
         offset = self.class_offset.to(z.dtype)
-        with torch.autocast(z.device.type, enabled=False):
+        with _without_autocast(z.device.type):
             distance = F.pairwise_distance(z, self.labels.to(z.dtype))
         return F.distance_scores(distance.T, self.current_temperature(), offset).T
 
@@ -238,6 +239,13 @@ class ClassMeans(NamedTuple):
 def _check(valid, name, takes, got):
     if not valid:
         raise ValueError(f"{name} must be {takes}. Got {got!r} instead.")
+
+
+def _without_autocast(device_type):
+    """No autocast, and nothing where there is none: exporters stumble over it."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def _at_least_float32(z):

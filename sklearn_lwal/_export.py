@@ -141,7 +141,7 @@ class ExportMixin:
         features. Where float64 features lie so far from zero that float32 holds few of
         their digits, subtract a constant from them before ``fit``. A deep backbone
         computes in float32 itself, and every runtime rounds in its own way: with
-        torchvision's models without pretrained weights differences were up to 1e-4.
+        torchvision's models without pretrained weights differences were about 1e-4.
         A backbone in half precision stays so, which not every runtime takes.
         """
         check_is_fitted(self)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import shutil
 import sys
 
@@ -282,6 +283,8 @@ def test_backbones(name, Classifier, digits):
     assert_near(answer(module, as_rgb(images)), expected)
     levels = (images * 255).astype(np.uint8)
     assert_near(answer(module, levels[:, None]), clf.predict_proba(levels))
+    again = pickle.loads(pickle.dumps(module))
+    assert_near(answer(again, as_rgb(images)), expected)
 
 
 # onnxruntime has no convolution in bfloat16.

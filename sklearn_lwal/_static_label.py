@@ -130,14 +130,14 @@ def embeddings_of(given, classes):
 
 def _as_numbers(given, what):
     """Rows of numbers, also as tensors on any device, as a float64 array."""
-    if isinstance(given, (list, tuple, torch.Tensor)):
-        given = [_as_array(row) for row in given]
     try:
+        if isinstance(given, (list, tuple, torch.Tensor)):
+            given = [_as_array(row) for row in given]
         array = np.asarray(given)
         if array.dtype.kind not in "fiubO":
             raise TypeError(f"got an array of dtype {array.dtype}")
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(
             f"{what} must hold vectors of numbers, all of one length: {error}"
         ) from error

@@ -1,9 +1,12 @@
 """What the classifiers accept: parameters, features, labels and weights."""
 
+import contextlib
+from numbers import Number
+
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -21,6 +24,8 @@ OPTIMIZERS = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+
+UNFIT_OPTIMIZERS = (torch.optim.LBFGS, torch.optim.SparseAdam)
 
 # Parameters of the skorch net that the classifier sets itself.
 OWN_NET_PARAMS = frozenset(
@@ -54,7 +59,8 @@ FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
 
 def check_hidden_layer_sizes(sizes):
     """The widths of the hidden layers as a tuple of ints."""
-    sizes = np.atleast_1d(np.asarray(sizes))
+    with reading("The 'hidden_layer_sizes' parameter"):
+        sizes = np.atleast_1d(np.asarray(sizes))
     ints = sizes.size == 0 or (sizes.dtype.kind in "iu" and sizes.min() >= 1)
     if sizes.ndim != 1 or not ints:
         raise ValueError(
@@ -89,11 +95,11 @@ def resolve_optimizer(optimizer):
     """A torch.optim.Optimizer class."""
     resolved = OPTIMIZERS.get(optimizer, optimizer) if optimizer else optimizer
     fits = isinstance(resolved, type) and issubclass(resolved, torch.optim.Optimizer)
-    if not fits or issubclass(resolved, torch.optim.LBFGS):
+    if not fits or issubclass(resolved, UNFIT_OPTIMIZERS):
         raise ValueError(
             f"The 'optimizer' parameter must be one of {sorted(OPTIMIZERS)} or a class "
-            "of torch.optim that takes one gradient a step (so not LBFGS). Got "
-            f"{optimizer!r} instead."
+            "of torch.optim that takes one dense gradient a step (so neither LBFGS nor "
+            f"SparseAdam). Got {optimizer!r} instead."
         )
     return resolved
 
@@ -124,27 +130,44 @@ def check_net_params(net_params):
     return net_params
 
 
+@contextlib.contextmanager
+def reading(name):
+    """A ValueError where values can not be had; those too large are found later."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except (RuntimeError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{name} can not be read as an array: {reason}") from error
+
+
 def check_X(estimator, X, *, reset, dtype):
     """Features as a 2-D array, CSR matrix or tensor without NaN or infinity.
 
     ``dtype`` is np.float32 for training, "numeric" to leave the values as they
     are. Sets or checks ``n_features_in_`` and ``feature_names_in_``.
     """
-    if not isinstance(X, torch.Tensor) or X.device.type == "cpu":
-        if isinstance(X, torch.Tensor):
-            X = X.detach()
-            X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-        order = "C" if dtype is np.float32 else None
-        try:
-            return validate_data(
+    if isinstance(X, torch.Tensor) and X.device.type != "cpu":
+        with reading("X"):
+            return _check_device_tensor(estimator, X.detach(), reset)
+    if isinstance(X, torch.Tensor):
+        X = X.detach().resolve_neg()
+        X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    order = "C" if dtype is np.float32 else None
+    try:
+        with reading("X"):
+            found = validate_data(
                 estimator, X, reset=reset, accept_sparse="csr", dtype=dtype, order=order
             )
-        except ValueError as error:
-            place = _first_not_finite(X) if "Input X contains" in str(error) else None
-            if place is None:
-                raise
-            raise ValueError(f"{error}\nThe first is in {place}.") from error
-    return _check_device_tensor(estimator, X.detach(), reset)
+            if found.dtype == object:
+                # A polars frame of objects, which scikit-learn left as they are.
+                found = check_array(found, dtype=np.float64, input_name="X")
+            return found
+    except ValueError as error:
+        place = _first_not_finite(X) if "Input X contains" in str(error) else None
+        if place is None:
+            raise
+        raise ValueError(f"{error}\nThe first is in {place}.") from error
 
 
 def _first_not_finite(X):
@@ -195,11 +218,12 @@ def check_y(estimator, y):
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
             "None."
         )
-    y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError("Input y contains NaN or infinity.")
-    check_classification_targets(y)
+    with reading("y"):
+        y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError("Input y contains NaN or infinity.")
+        check_classification_targets(y)
     return y
 
 
@@ -219,7 +243,8 @@ def check_class_weight(class_weight, classes, y):
     """The weight of each class, (n_classes,), or None."""
     if class_weight is None:
         return None
-    weights = compute_class_weight(class_weight, classes=classes, y=y)
+    with reading("The 'class_weight' parameter"):
+        weights = compute_class_weight(class_weight, classes=classes, y=y)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(
             "The 'class_weight' parameter must hold finite weights of at least 0, not "
@@ -235,7 +260,11 @@ def check_weights(sample_weight, class_weights, X, index):
     """
     if sample_weight is None and class_weights is None:
         return None
-    weight = check_sample_weight(sample_weight, X, np.float32)
+    if isinstance(sample_weight, Number):
+        # scikit-learn would not look at its value.
+        sample_weight = np.full(len(index), sample_weight)
+    with reading("sample_weight"):
+        weight = check_sample_weight(sample_weight, X, np.float32)
     if class_weights is not None:
         weight = weight * class_weights[index].astype(np.float32)
     return weight

@@ -173,7 +173,6 @@ def test_not_finite_column_is_named(Classifier, iris):
 
 
 @both
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_too_large_for_float32(Classifier, iris):
     X = iris[0].astype(np.float64)
     X[3, 1] = 1e300

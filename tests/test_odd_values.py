@@ -1,0 +1,96 @@
+"""Values that can not be read or are too large: errors that say so, and no warnings."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from sklearn_lwal import StaticLabelClassifier, STDClassifier
+
+X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
+Y = np.arange(9) % 3
+# More than a float can be.
+HUGE = 10**400
+QUICK = {"max_epochs": 1, "random_state": 0}
+
+
+def new(Classifier=STDClassifier, **options):
+    return Classifier(**QUICK, **options)
+
+
+UNREADABLE = {
+    "rows with gradient": [torch.ones(3, requires_grad=True) for _ in range(9)],
+    "no values": torch.empty(9, 3, device="meta"),
+    "too many digits": [[HUGE] * 3] * 9,
+}
+
+
+@pytest.mark.parametrize("rows", UNREADABLE.values(), ids=UNREADABLE)
+def test_features_that_can_not_be_read(rows):
+    with pytest.raises(ValueError, match="X can not be read"):
+        new().fit(rows, Y)
+    with pytest.raises(ValueError, match="X can not be read"):
+        new().fit(X, Y).predict(rows)
+
+
+def test_targets_and_weights_that_can_not_be_read():
+    ones = [torch.ones((), requires_grad=True) for _ in range(9)]
+    with pytest.raises(ValueError, match="y can not be read"):
+        new().fit(X, torch.empty(9, device="meta"))
+    with pytest.raises(ValueError, match="sample_weight can not be read"):
+        new().fit(X, Y, sample_weight=ones)
+
+
+def test_a_negated_view_of_a_tensor():
+    view = torch.complex(torch.zeros(9, 3), -torch.tensor(X)).conj().imag
+    assert view.is_neg()
+    expected = new().fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(new().fit(view, Y).predict_proba(view), expected)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [np.nan, np.inf, 1j, -1.0, HUGE, 1e300],
+    ids=["NaN", "infinite", "complex", "negative", "huge", "large"],
+)
+def test_one_weight_for_all(weight):
+    for train in (new().fit, new().partial_fit):
+        more = {"classes": [0, 1, 2]} if train.__name__ == "partial_fit" else {}
+        with pytest.raises(ValueError, match=r"weight|Complex"):
+            train(X, Y, sample_weight=weight, **more)
+
+
+def test_labels_that_no_float_tells_apart():
+    with pytest.raises(ValueError, match="Unknown label type"):
+        new().partial_fit(X, Y, classes=[2**63, -5e-324])
+
+
+@pytest.mark.parametrize(
+    "value", [1 + 1j, HUGE, np.inf], ids=["complex", "huge", "infinite"]
+)
+def test_a_polars_frame_of_objects(value):
+    columns = X.astype(object)
+    columns[4, 1] = value
+    frame = pl.DataFrame(
+        {str(j): pl.Series(columns[:, j], dtype=pl.Object) for j in range(3)}
+    )
+    good = pl.DataFrame({str(j): X[:, j] for j in range(3)})
+    with pytest.raises((ValueError, TypeError)):
+        new().fit(good, Y).predict(frame)
+
+
+def test_an_optimizer_of_sparse_gradients():
+    with pytest.raises(ValueError, match=r"optimizer.*SparseAdam"):
+        new(optimizer=torch.optim.SparseAdam).fit(X, Y)
+
+
+def test_parameters_that_can_not_be_read():
+    odd = [torch.ones((), requires_grad=True)]
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        new(hidden_layer_sizes=odd).fit(X, Y)
+    with pytest.raises(ValueError, match="class_weight"):
+        new(class_weight={0: HUGE}).fit(X, Y)
+    with pytest.raises(ValueError, match="label_embeddings"):
+        new(StaticLabelClassifier, label_embeddings={0: [HUGE], 1: [1], 2: [2]}).fit(
+            X, Y
+        )

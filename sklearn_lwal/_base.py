@@ -85,7 +85,8 @@ class LabelLearningClassifier(
             If a parameter or input is not valid; the message names it. Also if the
             checkpoint is of a fit with other parameters or data.
         MemoryError
-            If the GPU has too little memory for a batch; the model stays as it was.
+            If there is too little memory for the layers, or on the GPU for a batch;
+            the model stays as it was.
         """
         self._validate_params()
         self._check_parameters()

@@ -63,7 +63,10 @@ class BuildingMixin:
     def _build_net(self, batch_size):
         # One stream of random numbers for the weights and then the batches: an int
         # seed gives what a bare torch loop draws after torch.manual_seed(seed).
-        module, self._generator_state = construct_seeded(self._seed, self._make_network)
+        with memory_errors("Lower output_dim or hidden_layer_sizes"):
+            module, self._generator_state = construct_seeded(
+                self._seed, self._make_network
+            )
         device = check.resolve_device(self.device)
         net_params = check.check_net_params(self.net_params)
         options = {
@@ -96,7 +99,7 @@ class BuildingMixin:
         with memory_errors("Lower output_dim or hidden_layer_sizes"):
             try:
                 self.net_ = LabelNet(module, **options | net_params).initialize()
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
                 raise ValueError(
                     f"The skorch net did not take net_params={self.net_params!r}: "
                     f"{error}"

@@ -25,12 +25,20 @@ def unchanged_on_error(estimator, resume):
         raise
 
 
+# What torch says of the host's memory, which has no error of its own.
+NO_MEMORY = ("allocate memory", "not enough memory", "Storage size calculation overf")
+
+
 @contextlib.contextmanager
 def memory_errors(advice):
-    """Turn a GPU's lack of memory into an error that says what helps."""
+    """Turn a lack of memory into an error that says what helps."""
     try:
         yield
-    except OutOfMemoryError as error:
+    except RuntimeError as error:
+        on_gpu = isinstance(error, OutOfMemoryError)
+        if not on_gpu and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        instead = ", or use device='cpu'" if on_gpu else ""
         raise MemoryError(
-            f"The device ran out of memory. {advice}, or use device='cpu'."
+            f"The device ran out of memory. {advice}{instead}."
         ) from error

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import torch
 
-from sklearn_lwal import StaticLabelClassifier, STDClassifier
+from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
 
 X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
 Y = np.arange(9) % 3
@@ -77,6 +77,20 @@ def test_a_polars_frame_of_objects(value):
     good = pl.DataFrame({str(j): X[:, j] for j in range(3)})
     with pytest.raises((ValueError, TypeError)):
         new().fit(good, Y).predict(frame)
+
+
+@pytest.mark.parametrize("width", [2**62, 10**13])
+def test_layers_that_no_memory_has_room_for(width):
+    with pytest.raises(MemoryError, match="Lower output_dim or hidden_layer_sizes"):
+        new(hidden_layer_sizes=(width,)).fit(X, Y)
+    with pytest.raises(MemoryError, match="Lower output_dim or hidden_layer_sizes"):
+        new(LwALClassifier, output_dim=width).fit(X, Y)
+
+
+@pytest.mark.parametrize("betas", [(), {}, 3])
+def test_options_that_the_optimizer_stumbles_over(betas):
+    with pytest.raises(ValueError, match="net_params"):
+        new(net_params={"optimizer__betas": betas}).fit(X, Y)
 
 
 def test_an_optimizer_of_sparse_gradients():

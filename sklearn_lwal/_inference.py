@@ -80,4 +80,9 @@ class LatentClassifierMixin(
                     result = np.empty((n_rows, part.shape[1]), dtype_out)
                 result[start : start + len(part)] = part.cpu().numpy()
                 start += len(part)
+        if not np.isfinite(result).all():
+            raise ValueError(
+                "X has values so large that what the model makes of them is not "
+                "finite. Scale the features as those that it was fitted on."
+            )
         return result

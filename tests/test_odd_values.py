@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from rivals import CLASSIFIERS
 
 from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
 
@@ -12,6 +13,7 @@ Y = np.arange(9) % 3
 # More than a float can be.
 HUGE = 10**400
 QUICK = {"max_epochs": 1, "random_state": 0}
+all_of_them = pytest.mark.parametrize("Classifier", CLASSIFIERS)
 
 
 def new(Classifier=STDClassifier, **options):
@@ -77,6 +79,14 @@ def test_a_polars_frame_of_objects(value):
     good = pl.DataFrame({str(j): X[:, j] for j in range(3)})
     with pytest.raises((ValueError, TypeError)):
         new().fit(good, Y).predict(frame)
+
+
+@all_of_them
+def test_answers_are_finite(Classifier):
+    clf = new(Classifier).fit(X, Y)
+    for method in ("predict", "predict_proba", "decision_function"):
+        with pytest.raises(ValueError, match="Scale the features"):
+            getattr(clf, method)(np.full((1, 3), 1e308))
 
 
 @pytest.mark.parametrize("width", [2**62, 10**13])

@@ -1,0 +1,167 @@
+"""What hypothesis draws: data sets, the containers they come in, names of classes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import scipy.sparse as sp
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+from rivals import CLASSIFIERS
+
+from sklearn_lwal import LwALClassifier, STDClassifier
+
+# The same examples everywhere and every time, and nothing kept on disk. A fit is
+# slower than what hypothesis expects of an example.
+settings.register_profile(
+    "reproducible", derandomize=True, database=None, deadline=None
+)
+settings.load_profile("reproducible")
+
+classifiers = st.sampled_from(CLASSIFIERS)
+
+
+@dataclass
+class Problem:
+    """Rows, the indices of their classes, and how the classes are named.
+
+    The values of X are multiples of 1/4 that every floating dtype holds exactly.
+    """
+
+    X: np.ndarray
+    index: np.ndarray
+    classes: np.ndarray
+    rng: np.random.RandomState = field(repr=False)
+
+    @property
+    def y(self):
+        return self.classes[self.index]
+
+
+def _names(numbers):
+    return [f"class {i:02d}" for i in numbers]
+
+
+# Sorted, as they are in ``classes_``.
+LABEL_KINDS = {
+    "int": lambda k: np.arange(k) * 3 - 4,
+    "uint8": lambda k: np.arange(250, 250 + k).astype(np.uint8),
+    "float": lambda k: np.arange(k) - 2.0,
+    "string": lambda k: np.array(_names(range(k))),
+    "bytes": lambda k: np.array(_names(range(k))).astype("S"),
+    "object": lambda k: np.array(_names(range(k)), dtype=object),
+    "huge int": lambda k: 2**53 + np.arange(k),
+    "bool": lambda k: np.arange(k) % 2 == 1,
+}
+
+
+@st.composite
+def problems(draw, most_rows=24, most_columns=6, kinds=tuple(LABEL_KINDS)):
+    """Each class has two rows or more."""
+    kind = draw(st.sampled_from(kinds))
+    k = 2 if kind == "bool" else draw(st.integers(2, 5))
+    n = draw(st.integers(2 * k, most_rows))
+    d = draw(st.integers(1, most_columns))
+    rng = np.random.RandomState(draw(st.integers(0, 2**16)))
+    index = rng.permutation(np.arange(n) % k)
+    X = rng.normal(size=(n, d)) + 2 * rng.normal(size=(k, d))[index]
+    X[:, rng.permutation(d)[: draw(st.integers(0, d - 1))]] *= rng.rand(n, 1) < 0.5
+    return Problem(
+        np.round(4 * X).astype(np.float32) / 4, index, LABEL_KINDS[kind](k), rng
+    )
+
+
+def _read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def _named(X):
+    return {f"column {j}": X[:, j] for j in range(X.shape[1])}
+
+
+# In another order than rows follow each other, or not side by side.
+ORDERS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "strided": lambda X: np.repeat(np.repeat(X, 2, 0), 3, 1)[::2, ::3],
+    "backwards": lambda X: X[::-1, ::-1].copy()[::-1, ::-1],
+    "read-only": _read_only,
+    "unaligned": lambda X: _unaligned(X),
+}
+
+
+def _unaligned(X):
+    room = np.zeros(X.nbytes + 1, np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    room[...] = X
+    return room
+
+
+FLOATS = ["f2", "f4", "f8", ">f4", ">f8", "g"]
+INTS = ["i1", "i2", "i4", "i8", ">i4", "u1", "u2", "u8", "?"]
+SPARSE = ["csr", "csc", "coo", "bsr", "lil", "dok", "dia"]
+KEEPS_DTYPE = {
+    "array": np.asarray,
+    **{f"{f}_array": getattr(sp, f"{f}_array") for f in SPARSE},
+    **{f"{f}_matrix": getattr(sp, f"{f}_matrix") for f in SPARSE},
+}
+# Of float32 values; some have dtypes of their own.
+CONTAINERS = {
+    **KEEPS_DTYPE,
+    "list": lambda X: X.tolist(),
+    "object array": lambda X: X.astype(object),
+    "masked array": np.ma.masked_array,
+    "pandas": lambda X: pd.DataFrame(_named(X)),
+    "pandas, nullable": lambda X: pd.DataFrame(_named(X)).convert_dtypes(
+        convert_integer=False
+    ),
+    "pandas, sparse": lambda X: pd.DataFrame(_named(X)).astype(
+        pd.SparseDtype("float32", 0)
+    ),
+    "pandas, numbered": lambda X: pd.DataFrame(X, index=range(7, 7 + len(X))),
+    "polars": lambda X: pl.DataFrame(_named(X)),
+    "tensor": torch.tensor,
+    "float64 tensor": lambda X: torch.tensor(X, dtype=torch.float64),
+    "half tensor": lambda X: torch.tensor(X, dtype=torch.float16),
+    "bfloat16 tensor": lambda X: torch.tensor(X, dtype=torch.bfloat16),
+    "transposed tensor": lambda X: torch.tensor(X.T.copy()).T,
+    "negated view": lambda X: torch.complex(*2 * [-torch.tensor(X)]).conj().imag,
+    "tensor with gradient": lambda X: torch.tensor(X, requires_grad=True),
+}
+TARGETS = {
+    "array": np.asarray,
+    "list": lambda y: y.tolist(),
+    "tuple": lambda y: tuple(y.tolist()),
+    "object": lambda y: y.astype(object),
+    "series": lambda y: pd.Series(y, index=range(7, 7 + len(y))),
+    "categorical": lambda y: pd.Series(pd.Categorical(y)),
+    "polars": pl.Series,
+    "strided": lambda y: np.repeat(y, 2)[::2],
+}
+
+
+@st.composite
+def options(draw, Classifier, **fixed):
+    """Parameters of a short fit, all with an int seed."""
+    found = {
+        "max_epochs": draw(st.integers(1, 3)),
+        "batch_size": draw(st.sampled_from([1, 3, 8, "auto"])),
+        "hidden_layer_sizes": draw(st.sampled_from([(), (), (4,), (5, 3)])),
+        "dropout": draw(st.sampled_from([0.0, 0.5])),
+        "standardize": draw(st.booleans()),
+        "average": draw(st.booleans()),
+        "optimizer": draw(st.sampled_from(["adam", "sgd", "rmsprop"])),
+        "random_state": draw(st.integers(0, 2**32 - 1)),
+    }
+    if Classifier is LwALClassifier:
+        found["init"] = draw(st.sampled_from(["discriminant", "random"]))
+        found["label_update"] = draw(st.sampled_from(["features", "batch"]))
+        found["temperature"] = draw(st.sampled_from(["learned", 1.0]))
+        found["output_dim"] = draw(st.sampled_from(["auto", 1, 2.0, 7]))
+        found["refine_labels"] = draw(st.booleans())
+    if Classifier is STDClassifier:
+        found["scores"] = draw(st.sampled_from(["linear", "cosine", "etf"]))
+    return {**found, **fixed}

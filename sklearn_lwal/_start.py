@@ -221,7 +221,7 @@ def _features(module, sample, centre):
     module.eval()
     layer = module.head.linear
     parts = [
-        standardize(layer, module.hidden(X)).sub_(centre.to(X.device))
+        standardize(layer, module.hidden(X)) - centre.to(X.device)
         for X, _, _ in sample.in_order()
     ]
     return torch.cat(parts)

@@ -256,6 +256,18 @@ class TestRepeatability:
 
 class TestData:
     @both
+    @pytest.mark.parametrize("standardize", [False, True])
+    def test_the_data_stays_as_it_is(self, Classifier, standardize, iris):
+        X, y = (part.copy() for part in iris)
+        X += 3
+        before = X.copy()
+        clf = Classifier(max_epochs=1, standardize=standardize)
+        clf.fit(X, y).partial_fit(X, y).predict(X)
+        np.testing.assert_array_equal(X, before)
+        clf.fit(torch.from_numpy(X), y, eval_set=(X, y))
+        np.testing.assert_array_equal(X, before)
+
+    @both
     @pytest.mark.parametrize("early_stopping", [False, True])
     def test_model_holds_no_training_data(self, Classifier, early_stopping):
         def fit():

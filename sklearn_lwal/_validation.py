@@ -162,6 +162,9 @@ def check_X(estimator, X, *, reset, dtype):
             if found.dtype == object:
                 # A polars frame of objects, which scikit-learn left as they are.
                 found = check_array(found, dtype=np.float64, input_name="X")
+            if order == "C" and not sp.issparse(found):
+                # A single column may have any stride across, and kernels go by it.
+                found = found.reshape(-1).reshape(found.shape)
             return found
     except ValueError as error:
         place = _first_not_finite(X) if "Input X contains" in str(error) else None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 from strategies import CLASSIFIERS, classifiers
 
 X, Y = bad.X, bad.Y
@@ -155,6 +156,26 @@ def test_parameters(Classifier, data, way, new):
     also = [MemoryError] if {"hidden_layer_sizes", "output_dim"} & {*parameters} else []
     with contextlib.redirect_stderr(None):
         check(Classifier, lambda clf: WAYS[way](clf, X, Y), new, parameters, *also)
+
+
+class Stumbles(Callback):
+    """Fails when training has begun, or has changed the weights."""
+
+    def __init__(self, event):
+        setattr(self, event, self.fail)
+
+    def fail(self, *args, **kwargs):
+        raise ValueError("the callback stumbled")
+
+
+EVENTS = ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end"]
+
+
+@given(classifiers, st.sampled_from(EVENTS), ways, new)
+@fuzz(80)
+def test_training_that_fails(Classifier, event, way, new):
+    parameters = {"callbacks": [Stumbles(event)]}
+    check(Classifier, lambda clf: WAYS[way](clf, X, Y), new, parameters)
 
 
 @given(classifiers, bad.bad_features, st.sampled_from(ANSWERS))

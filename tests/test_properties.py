@@ -283,8 +283,18 @@ class TestAnswers:
             np.testing.assert_allclose(answer(X[:1]), whole[:1], **same)
 
 
-@given(st.lists(st.tuples(any_classifier, some.problems()), min_size=3, max_size=6))
-@settings(max_examples=25)
+# Wide layers: their weights are drawn for long enough for threads to meet there.
+threaded = st.tuples(
+    st.one_of(
+        any_classifier,
+        some.classifiers_with_options(hidden_layer_sizes=(400, 300), dropout=0.5),
+    ),
+    some.problems(),
+)
+
+
+@given(st.lists(threaded, min_size=4, max_size=6))
+@settings(max_examples=15)
 def test_threads_do_not_disturb_one_another(tasks):
     states = global_states()
     alone = [clone(clf).fit(problem.X, problem.y) for clf, problem in tasks]

@@ -5,6 +5,7 @@ import reprlib
 import numpy as np
 
 from ._identity import fingerprint
+from ._validation import reading
 
 # What may change between two calls that train the same model.
 FREE = frozenset(
@@ -64,7 +65,8 @@ def check_unchanged(estimator, before):
 
 def check_same_classes(labels, classes):
     """A model that goes on training keeps its classes."""
-    labels = np.unique(labels)
+    with reading("classes"):
+        labels = np.unique(labels)
     if not np.array_equal(labels, classes):
         raise ValueError(
             "A fitted model can only go on training with the classes it has, "

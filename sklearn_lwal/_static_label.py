@@ -137,7 +137,7 @@ def _as_numbers(given, what):
         if array.dtype.kind not in "fiubO":
             raise TypeError(f"got an array of dtype {array.dtype}")
         return array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ValueError(
             f"{what} must hold vectors of numbers, all of one length: {error}"
         ) from error

@@ -136,8 +136,8 @@ def reading(name):
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
-    except (RuntimeError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, ArithmeticError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{name} can not be read as an array: {reason}") from error
 
 

@@ -1,5 +1,7 @@
 """Values that can not be read or are too large: errors that say so, and no warnings."""
 
+import decimal
+
 import numpy as np
 import polars as pl
 import pytest
@@ -42,6 +44,14 @@ def test_targets_and_weights_that_can_not_be_read():
         new().fit(X, torch.empty(9, device="meta"))
     with pytest.raises(ValueError, match="sample_weight can not be read"):
         new().fit(X, Y, sample_weight=ones)
+
+
+@pytest.mark.parametrize("odd", [decimal.Decimal("sNaN"), torch.tensor([1j, 2.0])])
+def test_classes_that_can_not_be_sorted(odd):
+    classes = np.array([odd, 1, 2, odd], dtype=object)
+    for clf in (new(), new().fit(X, Y)):
+        with pytest.raises((ValueError, TypeError)):
+            clf.partial_fit(X, Y, classes=classes)
 
 
 def test_a_negated_view_of_a_tensor():

@@ -73,6 +73,19 @@ def test_one_weight_for_all(weight):
             train(X, Y, sample_weight=weight, **more)
 
 
+@pytest.mark.parametrize("least", [1e-44, 1e-30, 1e-20])
+def test_weights_of_very_different_sizes(least):
+    weight = np.full(9, least)
+    weight[[0, 4]] = 1
+    clf = new(LwALClassifier).fit(X, Y, sample_weight=weight)
+    assert (clf.predict(X)[[0, 4]] == Y[[0, 4]]).all()
+
+
+def test_weights_too_large_for_their_sums():
+    with pytest.raises(ValueError, match=r"weights are too large.*Scale them"):
+        new(LwALClassifier).fit(X, Y, sample_weight=np.full(9, 1e38))
+
+
 def test_labels_that_no_float_tells_apart():
     with pytest.raises(ValueError, match="Unknown label type"):
         new().partial_fit(X, Y, classes=[2**63, -5e-324])

@@ -105,8 +105,14 @@ def shrunk(covariance, shrinkage, between):
 
 def directions(covariance, between, output_dim):
     """The rows W_k, at most ``min(output_dim, n_classes - 1)`` of them."""
-    solved = torch.cholesky_solve(between.T, _cholesky(covariance))
-    squares, vectors = torch.linalg.eigh(between @ solved)
+    try:
+        solved = torch.cholesky_solve(between.T, _cholesky(covariance))
+        squares, vectors = torch.linalg.eigh(between @ solved)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(
+            "The discriminant start has no finite solution: features or sample weights "
+            "are too large or too far apart in size. Scale them."
+        ) from error
     squares, vectors = squares.flip(0), vectors.flip(1)
     n_real = int((squares > 1e-10 * squares[0].clamp_min(1e-12)).sum())
     k = min(output_dim, len(between) - 1, n_real)
@@ -119,6 +125,11 @@ def _cholesky(matrix):
     if failed:
         matrix = matrix.clone()
         matrix.diagonal().add_(matrix.diagonal().abs().mean())
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+    if failed:
+        # Nothing but rounding, beside far larger weights. No eigenvalue is larger than
+        # the largest sum of a row.
+        matrix.diagonal().add_(2 * matrix.abs().sum(1).max())
         factor = torch.linalg.cholesky(matrix)
     return factor
 

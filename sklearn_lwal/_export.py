@@ -72,7 +72,7 @@ class ExportMixin:
             A copy on the CPU, in float32 and in evaluation mode; nothing that is done
             to the classifier afterwards changes it. It takes a tensor of
 
-            - features of shape (n, n_features_in_) and any real dtype, or
+            - features of shape (n, ``n_features_in_``) and any real dtype, or
             - with a backbone images of shape (n, C, H, W), C of 1 or 3, uint8 or float
               in [0, 1]: resizing and normalisation are part of the module
 
@@ -108,7 +108,7 @@ class ExportMixin:
     ) -> None:
         """Write backbone, head, labels and softmax as one ONNX graph.
 
-        The graph's input ``X`` is float32: features (n, n_features_in_) or, with a
+        The graph's input ``X`` is float32: features (n, ``n_features_in_``) or, with a
         backbone, images (n, 3, H, W) in [0, 1], which it resizes and normalises. Its
         output ``probabilities`` is that of ``predict_proba``, (n, n_classes) float32.
         n is any. The file's metadata have the ``classes`` (JSON) in the order of the

@@ -123,7 +123,7 @@ HOSTILE = {
         parameter("optimizer", {"$optimizer": "lr_scheduler"}),
         "no valid",
     ),
-    "LBFGS": (parameter("optimizer", {"$optimizer": "LBFGS"}), "not LBFGS"),
+    "LBFGS": (parameter("optimizer", {"$optimizer": "LBFGS"}), "neither LBFGS"),
     "net_params": (parameter("net_params", {"module": 1}), "can not set"),
     "made-up net_params": (parameter("net_params", {"eval": "1"}), "skorch net"),
     "optimizer's option": (

@@ -23,7 +23,7 @@ from sklearn_lwal import (
     STDClassifier,
 )
 from tests.saved import assert_equal
-from tests.trained import QUICK, small_net
+from tests.trained import QUICK, digit_images, small_net
 
 NAME = "checkpoint.safetensors"
 FITS = {
@@ -325,8 +325,7 @@ def test_what_changes_the_steps_goes_on(optimizer, iris, tmp_path):
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_other_images_are_refused(frozen, tmp_path):
-    X, y = load_digits(n_class=3, return_X_y=True)
-    X = X.reshape(-1, 8, 8) / 16
+    X, y = digit_images(n_class=3)
     clf = STDClassifier(small_net(), **QUICK | {"freeze_backbone": frozen})
     clf.set_params(checkpoint_dir=tmp_path)
     break_off(clf, 1, X, y)

@@ -3,7 +3,6 @@
 import io
 import json
 import pickle
-import shutil
 import sys
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import torch
 from rivals import CLASSIFIERS, RIVALS
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from torch import nn
 from trained import QUICK, small_net
@@ -19,6 +18,7 @@ from trained import QUICK, small_net
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, STDClassifier, _export
 from sklearn_lwal._compat import EXPORTS_ONNX
+from tests.trained import digit_images, needs_compiler
 
 UNEVEN = {0: 1, 1: 5, 2: 1}
 CASES = RIVALS | {
@@ -36,17 +36,11 @@ CASES = RIVALS | {
 }
 SHORT = {"random_state": 0, "max_epochs": 3, "device": "cpu"}
 needs_onnx = pytest.mark.skipif(not EXPORTS_ONNX, reason="torch before 2.8")
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("c++", "g++", "clang++"))),
-    reason="torch.compile needs a C++ compiler",
-)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    images = (X.reshape(-1, 8, 8) / 16).astype(np.float32)
-    return images[:200], y[:200]
+    return digit_images(200)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -18,6 +17,7 @@ from torch.utils.data import Subset, TensorDataset
 
 import sklearn_lwal.features
 from sklearn_lwal import ImageFeatures, LwALClassifier, TextFeatures
+from tests.trained import digit_images
 
 SMALL = {"weights": None, "batch_size": 7, "device": "cpu"}
 
@@ -183,11 +183,10 @@ class TestImageFeatures:
         np.testing.assert_array_equal(before, after)
 
     def test_in_a_pipeline(self):
-        images, y = load_digits(return_X_y=True)
-        images = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
+        images, y = digit_images(400)
         features = ImageFeatures(nn.Conv2d(3, 4, 8), **SMALL)
         pipeline = make_pipeline(features, LwALClassifier(random_state=0))
-        assert cross_val_score(pipeline, images[:400], y[:400], cv=2).mean() > 0.4
+        assert cross_val_score(pipeline, images, y, cv=2).mean() > 0.4
         pipeline.set_output(transform="pandas").fit(images[:50], y[:50])
         names = features.get_feature_names_out()
         assert names.tolist() == [f"imagefeatures{i}" for i in range(4)]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from rivals import CLASSIFIERS
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from sklearn_lwal import ImageFeatures, LwALClassifier, STDClassifier
 from sklearn_lwal._images import dataset_labels
+from tests.trained import digit_images
 
 QUICK = {"random_state": 0, "max_epochs": 5, "device": "cpu"}
 
@@ -48,8 +48,7 @@ class Scaled(nn.Module):
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8) / 16).astype(np.float32)[:600], y[:600]
+    return digit_images(600)
 
 
 @pytest.mark.parametrize("Classifier", CLASSIFIERS)

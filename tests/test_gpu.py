@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from rivals import CLASSIFIERS
-from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import TensorDataset
 
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, STDClassifier
 from sklearn_lwal._net import LabelNet
+from tests.trained import digit_images
 
 pytestmark = [
     pytest.mark.gpu,
@@ -20,8 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8) / 16).astype(np.float32)[:500], y[:500]
+    return digit_images(500)
 
 
 def small_net():

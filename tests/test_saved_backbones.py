@@ -5,13 +5,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from saved import assert_same_model, forge, reloaded
-from sklearn.datasets import load_digits
 from torch import nn
 from torchvision import models
 from trained import QUICK, small_net
 
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, STDClassifier
+from tests.trained import digit_images
 
 # Small, and fast on images of any size.
 NAME = "shufflenet_v2_x0_5"
@@ -21,8 +21,7 @@ QUICK = QUICK | {"max_epochs": 1}
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(n_class=3, return_X_y=True)
-    return (X.reshape(-1, 8, 8) / 16).astype(np.float32)[:60], y[:60]
+    return digit_images(60, n_class=3)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Classifiers that train their backbone, too."""
 
 import pickle
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,26 +8,23 @@ import pytest
 import torch
 from rivals import CLASSIFIERS
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 from torch import nn
 from torch.utils.data import TensorDataset
 from trained import BARE, QUICK, Seen, as_batch, assert_same, small_net, weights
 
 from sklearn_lwal import LwALClassifier, STDClassifier
+from tests.trained import digit_images, needs_compiler
 
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    images = (X.reshape(-1, 8, 8) / 16).astype(np.float32)
-    return images[:300], y[:300]
+    return digit_images(300)
 
 
 @pytest.fixture(scope="module")
 def unseen():
-    X, y = load_digits(return_X_y=True)
-    return (X.reshape(-1, 8, 8) / 16).astype(np.float32)[300:700], y[300:700]
+    return digit_images(300, 700)
 
 
 @pytest.mark.parametrize("Classifier", CLASSIFIERS)
@@ -335,10 +331,7 @@ def test_hidden_layers_on_top(digits):
     assert clf.score(*digits) > 0.7
 
 
-@pytest.mark.skipif(
-    not any(map(shutil.which, ("c++", "g++", "clang++"))),
-    reason="torch.compile needs a C++ compiler",
-)
+@needs_compiler
 def test_compiled_steps_train_the_same(digits):
     # Compiled, dropout draws other numbers.
     clf = STDClassifier(small_net(0.0), compile=True, **QUICK, **BARE).fit(*digits)

@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from torch.utils.data import Dataset, TensorDataset
 from trained import QUICK, assert_same, small_net, weights
 
 from sklearn_lwal import LwALClassifier, STDClassifier
+from tests.trained import digit_images
 
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    images = (X.reshape(-1, 8, 8) / 16).astype(np.float32)
-    return images[:300], y[:300]
+    return digit_images(300)
 
 
 class TestAugmentation:

@@ -1,6 +1,11 @@
-"""Backbones and options with which the tests train them."""
+"""Images, backbones and options with which the tests train them."""
 
+import shutil
+
+import numpy as np
+import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import nn
 
 QUICK = {
@@ -11,6 +16,17 @@ QUICK = {
     "device": "cpu",
 }
 BARE = {"standardize": False, "average": False, "recalibrate_batch_norm": False}
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, ("c++", "g++", "clang++"))),
+    reason="torch.compile needs a C++ compiler",
+)
+
+
+def digit_images(*rows, n_class=10):
+    """Some of the digits, (n, 8, 8) float32 in [0, 1], and their classes."""
+    X, y = load_digits(n_class=n_class, return_X_y=True)
+    images = (X.reshape(-1, 8, 8) / 16).astype(np.float32)
+    return images[slice(*rows)], y[slice(*rows)]
 
 
 def small_net(dropout=0.1):

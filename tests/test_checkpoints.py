@@ -325,7 +325,7 @@ def test_what_changes_the_steps_goes_on(optimizer, iris, tmp_path):
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_other_images_are_refused(frozen, tmp_path):
-    X, y = digit_images(n_class=3)
+    X, y = digit_images(200, n_class=3)
     clf = STDClassifier(small_net(), **QUICK | {"freeze_backbone": frozen})
     clf.set_params(checkpoint_dir=tmp_path)
     break_off(clf, 1, X, y)

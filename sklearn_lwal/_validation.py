@@ -270,6 +270,11 @@ def check_weights(sample_weight, class_weights, X, index):
         weight = check_sample_weight(sample_weight, X, np.float32)
     if class_weights is not None:
         weight = weight * class_weights[index].astype(np.float32)
+    if not weight.any():
+        raise ValueError(
+            "Sample weights must contain at least one non-zero number, and so must "
+            "their products with class_weight."
+        )
     return weight
 
 

@@ -229,6 +229,16 @@ def test_bad_sample_weight(Classifier, weight, iris):
 
 
 @both
+def test_no_row_of_any_weight(Classifier, iris):
+    X, y = (part[:50] for part in iris)
+    for options, weight in (({0: 0.0, 1: 1.0, 2: 1.0}, None), (None, np.zeros(50))):
+        clf = untrained(Classifier, class_weight=options)
+        with pytest.raises(ValueError, match="non-zero"):
+            clf.partial_fit(X, y, classes=[0, 1, 2], sample_weight=weight)
+        assert_not_fitted(clf)
+
+
+@both
 def test_class_weight_of_an_unknown_class(Classifier, iris):
     with pytest.raises(ValueError, match="class_weight"):
         untrained(Classifier, class_weight={0: 1.0, 9: 2.0}).fit(*iris)

@@ -6,6 +6,7 @@ wrong with the file is a ValueError.
 """
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -93,6 +94,18 @@ def read(path):
     return _parsed(text), tensors
 
 
+def shown(value):
+    """A few characters for a value in a message, none that controls a terminal.
+
+    What a file holds may be long, or made to harm.
+    """
+    text, most = (
+        (str(value), 200) if isinstance(value, Exception) else (repr(value), 80)
+    )
+    words = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return words if len(words) <= most else f"{words[: most - 3]}..."
+
+
 def remove_leftovers(folder):
     """Remove what writing to the folder left there when it was killed, an hour ago."""
     for path in glob.iglob(os.path.join(glob.escape(folder), _BESIDE.format("*"))):
@@ -129,7 +142,7 @@ def _metadata(header):
         )
     if metadata.get("format") != str(FORMAT):
         raise ValueError(
-            f"Its format is number {metadata.get('format')!r}, this version of "
+            f"Its format is number {shown(metadata.get('format'))}, this version of "
             f"sklearn_lwal reads number {FORMAT}. Install the version that wrote it, "
             "or a later one."
         )
@@ -168,12 +181,25 @@ def _open_at_once(path, flags):
 
 
 def write_atomically(path, data):
+    """Replace a file, whole or not at all, by one with its rights.
+
+    Raises
+    ------
+    OSError
+        If the file can not be written, or what is there is none.
+    """
     # Through a link, as ever in writing a file.
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
+    remove_leftovers(folder)
     beside = os.path.join(folder, _BESIDE.format(uuid.uuid4().hex))
+    before = os.stat(path) if os.path.exists(path) else None
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", path)
     try:
         with open(beside, "xb") as file:
+            if before is not None:
+                os.chmod(beside, stat.S_IMODE(before.st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

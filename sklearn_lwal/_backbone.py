@@ -67,7 +67,7 @@ class BackboneMixin:
             y = dataset_labels(X)
         if isinstance(y, torch.Tensor):
             # Predictions are on the host, and scikit-learn compares like with like.
-            y = y.cpu().numpy()
+            y = y.detach().cpu().numpy()
         return super().score(X, y, sample_weight)
 
     def _features(self, X):

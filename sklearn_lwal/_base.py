@@ -84,6 +84,8 @@ class LabelLearningClassifier(
         ValueError
             If a parameter or input is not valid; the message names it. Also if the
             checkpoint is of a fit with other parameters or data.
+        TypeError
+            If X, y or weights are of a kind that has no numbers, or no order.
         MemoryError
             If there is too little memory for the layers, or on the GPU for a batch;
             the model stays as it was.
@@ -140,6 +142,8 @@ class LabelLearningClassifier(
         ------
         ValueError
             As in :meth:`fit`; also if y has a class that is not in ``classes``.
+        TypeError, MemoryError
+            As in :meth:`fit`.
         """
         self._validate_params()
         self._check_parameters()

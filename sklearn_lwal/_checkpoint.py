@@ -19,6 +19,7 @@ from ._plain import NotPlain, decode, encode
 from ._resumption import described
 from ._rows import StreamedRows
 from ._saving import versions
+from ._seeding import check_state
 
 NAME = "checkpoint.safetensors"
 # What may be another when the fit goes on: it changes nothing of what is computed.
@@ -188,6 +189,8 @@ class Checkpoint:
             return 0
         net.module_.head.load_training_state(saved["head"])
         for generator, state in zip(self._drawing(), saved["generators"], strict=True):
+            if generator.device.type == "cpu":
+                check_state(state)
             generator.set_state(state)
         forgetful = []
         for name, callback in net.callbacks_:

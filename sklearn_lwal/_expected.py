@@ -3,13 +3,16 @@
 import torch
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
-from ._archive import DAMAGED
+from ._archive import DAMAGED, shown
+
+# Bytes that a network may need beside those of its tensors in the file: so many, or so
+# many times theirs.
+UNSTORED, TIMES_STORED = 2**30, 64
 
 
 def wrong(what, found):
     """A ValueError that says what is there in the place of something else."""
-    words = " ".join(repr(found).split())[:80]
-    return ValueError(f"The {what} can not be {words}. {DAMAGED}")
+    return ValueError(f"The {what} can not be {shown(found)}. {DAMAGED}")
 
 
 def check_fields(value, what, kinds):
@@ -37,7 +40,7 @@ def check_tensors(stored, module, what, advice=DAMAGED):
     if missing or surplus:
         raise ValueError(
             f"Its {what} is not the one that its parameters make (missing: "
-            f"{missing[:3]}, surplus: {surplus[:3]}). {advice}"
+            f"{shown(missing[:3])}, surplus: {shown(surplus[:3])}). {advice}"
         )
     for name, tensor in expected.items():
         check_like(stored[name], tensor, name, advice)
@@ -55,4 +58,19 @@ def check_like(stored, expected, name, advice=DAMAGED):
         raise ValueError(
             f"Its tensor {name!r} is of {found[0]} and shape {found[1]}, but the model "
             f"needs {needed[0]} and {needed[1]}. {advice}"
+        )
+
+
+def check_unstored(module):
+    """Raise a ValueError where a small file would ask for very much memory.
+
+    Buffers that are made anew, an identity matrix of the classes, are in no file.
+    """
+    stored = module.state_dict()
+    buffers = dict(module.named_buffers())
+    needed = sum(buffers[name].nbytes for name in buffers.keys() - stored.keys())
+    if needed > max(UNSTORED, TIMES_STORED * sum(t.nbytes for t in stored.values())):
+        raise ValueError(
+            f"A model of so many classes and so few weights needs {needed} bytes that "
+            "are in no file of its own, which none may ask for."
         )

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ._archive import write_atomically
+from ._batches import wide_dtype
 from ._compat import EXPORTS_ONNX
 from ._saving import versions
 from ._typing import FilePath
@@ -45,16 +46,29 @@ class Probabilities(nn.Module):
         # Of training alone, and any function.
         network.augment = None
         self.network = network
-        self.classes = classes.tolist()
+        dates = classes.dtype.kind in "mM"
+        # NumPy would give bare numbers for them.
+        self.classes = (classes.astype(str) if dates else classes).tolist()
 
     def forward(self, X: Tensor) -> Tensor:
         network = self.network
         if network.backbone is not None:
             X = network.encoded(X)
-        if not isinstance(network.first_layer, StandardizedLinear):
-            X = X.to(network.first_layer.weight.dtype)
+        X = self._as_the_layer_takes(X)
         z = network.head(network.hidden(X))
-        return network.head.scores(z).softmax(1)
+        # Distances to labels that are near cancel digits.
+        scores = network.head.scores(z.to(wide_dtype(z.device)))
+        return scores.softmax(1).float()
+
+    def _as_the_layer_takes(self, X):
+        layer = self.network.first_layer
+        width = layer.weight.shape[1]
+        if X.ndim != 2 or X.shape[1] != width:
+            raise ValueError(f"Expected shape (n, {width}), got {tuple(X.shape)}.")
+        if not isinstance(layer, StandardizedLinear):
+            return X.to(layer.weight.dtype)
+        # Standardised in a precision that holds them.
+        return X if X.is_floating_point() else X.to(wide_dtype(X.device))
 
     def extra_repr(self):
         return f"classes={np.array(self.classes)}".replace("\n", "")
@@ -77,7 +91,8 @@ class ExportMixin:
               in [0, 1]: resizing and normalisation are part of the module
 
             and gives the probabilities of ``predict_proba``, (n, n_classes) float32.
-            Its attribute ``classes`` lists the classes in the order of the columns.
+            Its attribute ``classes`` lists the classes in the order of the columns,
+            dates as ISO 8601 strings.
 
         Raises
         ------
@@ -87,9 +102,11 @@ class ExportMixin:
         Notes
         -----
         ``predict_proba`` computes in float64. The module standardises features in their
-        own precision and goes on in float32, which changes probabilities by less than
-        1e-5, also where float64 features lie far from zero. With ``standardize=False``
-        this holds for features that are about standardised.
+        own precision and goes on in float32 until it measures distances, which changes
+        probabilities by less than 1e-5, also where float64 features lie far from zero.
+        That is for rows like those of the training: a hundred standard deviations
+        away, where probabilities mean nothing, it may be 1e-4. With
+        ``standardize=False`` it holds for features that are about standardised.
 
         Gradients flow, so put calls under :func:`torch.inference_mode` where none are
         wanted. ``torch.compile`` and ``torch.export`` take the module. ``torch.save``

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ._batches import READ_ONCE_IMAGES
 from ._rows import as_tensor, in_own_stream
 from ._seeding import global_stream
+from ._validation import reading
 
 # A backbone moves to the device and back: one thread at a time.
 _ON_DEVICE = threading.RLock()
@@ -41,6 +42,11 @@ def check_images(X):
     ValueError
         If the shape, the type or the values are none of images.
     """
+    with reading("X"):
+        return _checked_images(X)
+
+
+def _checked_images(X):
     as_array = not isinstance(X, torch.Tensor)
     if as_array:
         X = _as_array(X)

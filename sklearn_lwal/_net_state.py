@@ -1,5 +1,6 @@
 """What training has made of a net, as values that a file can hold, and back."""
 
+import math
 from numbers import Real
 
 import torch
@@ -136,7 +137,10 @@ def _set_options(group, saved):
         fits = not isinstance(known, Real) or (
             isinstance(value, Real)
             and isinstance(value, bool) == isinstance(known, bool)
+            and math.isfinite(value)
         )
+        # What kind of step it is belongs to what the optimizer keeps.
+        fits = fits and not (isinstance(known, bool) and value != known)
         if name in IMPLEMENTATION or not fits:
             raise wrong(f"optimizer's {name!r}", value)
         group[name] = value

@@ -51,6 +51,8 @@ class OpenSetMixin:
         ValueError
             If an input is not valid, a class is known already, has no weight, or is of
             another kind than the others.
+        TypeError
+            If an input is of a kind that has no numbers, or no order.
         MemoryError
             If the GPU has too little memory for a batch; the model stays as it was.
 
@@ -117,6 +119,8 @@ class OpenSetMixin:
         ValueError
             If X is not valid, or the model was saved by a version that did not keep
             the spread.
+        TypeError
+            If an input is of a kind that has no numbers, or no order.
         MemoryError
             If the GPU has too little memory for a batch.
         """

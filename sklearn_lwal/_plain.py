@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ._archive import DAMAGED
+from ._archive import DAMAGED, shown
 
-# Characters of an array of strings, which may be far wider than what it holds.
-MAX_CHARACTERS = 2**26
+# Characters of an array of strings, which may be far wider than what it holds, and of
+# all those that one file may have.
+MAX_CHARACTERS, ALL_CHARACTERS = 2**23, 2**25
+# Python finds a place for larger keys so slowly that a file could make it take forever.
+LARGEST_KEY = 2**63
 
 
 class NotPlain(TypeError):
@@ -69,9 +72,7 @@ def encode(value, tensors, name):
 
 
 def _not_plain(value):
-    words = " ".join(repr(value).split())
-    words = words if len(words) < 80 else f"{words[:77]}..."
-    return NotPlain(f"{words} ({type(value).__name__})")
+    return NotPlain(f"{shown(value)} ({type(value).__name__})")
 
 
 def _keep(tensor, tensors, name):
@@ -95,8 +96,15 @@ def _encode_scalar(value):
 def _encode_dict(value, tensors, name):
     if all(isinstance(k, str) and not k.startswith("$") for k in value):
         return {str(k): encode(v, tensors, f"{name}.{k}") for k, v in value.items()}
+    if not all(_is_key(k) for k in value):
+        raise _not_plain(value)
     pairs = [[k, v] for k, v in value.items()]
     return {"$dict": encode(pairs, tensors, name)}
+
+
+def _is_key(key):
+    plain = key is None or isinstance(key, (str, bool, int, float, np.generic))
+    return plain and not (type(key) is int and abs(key) > LARGEST_KEY)
 
 
 def _encode_array(array, tensors, name):
@@ -141,28 +149,45 @@ def decode(value, tensors):
     ValueError
         If no call of :func:`encode` gives this.
     """
+    return _decode(value, _Parts(tensors, ALL_CHARACTERS))
+
+
+class _Parts:
+    """What is left of a file's tensors and of the characters that it may ask for."""
+
+    def __init__(self, tensors, characters):
+        self.tensors, self.characters = tensors, characters
+
+    def take(self, name):
+        if not isinstance(name, str) or name not in self.tensors:
+            raise ValueError(f"The tensor {shown(name)} is missing. {DAMAGED}")
+        return self.tensors.pop(name)
+
+    def spend(self, characters):
+        self.characters -= characters
+        if self.characters < 0:
+            raise ValueError("more characters than a file may have")
+
+
+def _decode(value, parts):
     if isinstance(value, list):
-        return [decode(item, tensors) for item in value]
+        return [_decode(item, parts) for item in value]
     if not isinstance(value, dict):
         return value
     tags = [key for key in value if key.startswith("$")]
     if not tags:
-        return {key: decode(item, tensors) for key, item in value.items()}
+        return {key: _decode(item, parts) for key, item in value.items()}
     if len(value) > 1 or tags[0] not in _DECODERS:
-        raise ValueError(f"It holds {list(value)}, which mean nothing. {DAMAGED}")
+        raise ValueError(f"It holds {shown(list(value))}, unknown here. {DAMAGED}")
     [(tag, item)] = value.items()
     try:
-        return _DECODERS[tag](item, tensors)
+        return _DECODERS[tag](item, parts)
     except (TypeError, KeyError, OverflowError, RuntimeError, ValueError) as error:
         if DAMAGED in str(error):
             raise
-        raise ValueError(f"It has no valid {tag[1:]} ({error}). {DAMAGED}") from error
-
-
-def _take(name, tensors):
-    if not isinstance(name, str) or name not in tensors:
-        raise ValueError(f"The tensor {name!r} is missing. {DAMAGED}")
-    return tensors.pop(name)
+        raise ValueError(
+            f"It has no valid {tag[1:]} ({shown(error)}). {DAMAGED}"
+        ) from error
 
 
 def _dtype(text):
@@ -172,12 +197,12 @@ def _dtype(text):
     return np.dtype(text)
 
 
-def _decode_scalar(item, tensors):
+def _decode_scalar(item, parts):
     number, dtype = item
     dtype = _dtype(dtype)
     if dtype.kind not in "biuf" or isinstance(number, list):
         raise ValueError(f"dtype {dtype}")
-    number = decode(number, tensors)
+    number = _decode(number, parts)
     # NumPy 1 would wrap it.
     if dtype.kind in "iu" and not (
         np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
@@ -186,9 +211,9 @@ def _decode_scalar(item, tensors):
     return np.array(number, dtype)[()]
 
 
-def _decode_array(item, tensors):
+def _decode_array(item, parts):
     name, dtype, order = item
-    array, dtype = _take(name, tensors).numpy(), _dtype(dtype)
+    array, dtype = parts.take(name).numpy(), _dtype(dtype)
     native = dtype.newbyteorder("=")
     dates = dtype.kind in "mM"
     if array.dtype != (np.int64 if dates else native):
@@ -196,12 +221,12 @@ def _decode_array(item, tensors):
     return (array.view(native) if dates else array).astype(dtype, order=order)
 
 
-def _decode_items(item, tensors):
+def _decode_items(item, parts):
     items, shape, dtype = item
-    items, dtype = decode(items, tensors), _dtype(dtype)
+    items, dtype = _decode(items, parts), _dtype(dtype)
     if dtype.kind == "U":
         fits = all(isinstance(text, str) for text in items)
-        fits = fits and len(items) * dtype.itemsize <= 4 * MAX_CHARACTERS
+        parts.spend(len(items) * dtype.itemsize // 4)
     else:
         fits = dtype.kind == "O"
     if not fits:
@@ -212,8 +237,8 @@ def _decode_items(item, tensors):
     return array.reshape(shape)
 
 
-def _decode_random(item, tensors):
-    key, position, has_gauss, gauss = decode(item, tensors)
+def _decode_random(item, parts):
+    key, position, has_gauss, gauss = _decode(item, parts)
     fits = isinstance(key, np.ndarray) and (key.dtype, key.shape) == (np.uint32, (624,))
     # NumPy does not look: a position beyond the end would read what lies there.
     fits = fits and type(position) is int and 0 <= position <= 624
@@ -222,6 +247,13 @@ def _decode_random(item, tensors):
     random = np.random.RandomState()
     random.set_state(("MT19937", key, position, has_gauss, gauss))
     return random
+
+
+def _decode_dict(pairs, parts):
+    pairs = [(key, value) for key, value in _decode(pairs, parts)]
+    if not all(_is_key(key) for key, _ in pairs):
+        raise ValueError("a key that none has")
+    return dict(pairs)
 
 
 def _decode_optimizer(name, _):
@@ -238,9 +270,9 @@ def _decode_float(text, _):
 
 _DECODERS = {
     "$float": _decode_float,
-    "$tuple": lambda items, tensors: tuple(decode(list(items), tensors)),
-    "$dict": lambda pairs, tensors: dict(decode(pairs, tensors)),
-    "$tensor": _take,
+    "$tuple": lambda items, parts: tuple(_decode(list(items), parts)),
+    "$dict": _decode_dict,
+    "$tensor": lambda name, parts: parts.take(name),
     "$scalar": _decode_scalar,
     "$array": _decode_array,
     "$items": _decode_items,

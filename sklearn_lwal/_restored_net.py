@@ -9,13 +9,10 @@ import contextlib
 import torch
 
 from ._archive import DAMAGED
-from ._expected import check_tensors, wrong
+from ._expected import check_tensors, check_unstored, wrong
 from ._net_state import set_net_state
 from ._seeding import construct_seeded
 from ._static_label import StaticLabelClassifier
-
-# Bytes that a network may need beside those of its tensors in the file.
-UNSTORED = 2**30
 
 
 def build_net(clf, fitted):
@@ -35,7 +32,7 @@ def build_net(clf, fitted):
         with torch.device("meta"):
             outline, _ = construct_seeded(0, clf._make_network)
         check_tensors(stored, outline, "network")
-        _check_size(outline)
+        check_unstored(outline)
         clf._build_net(fitted["batch_size"])
     set_net_state(clf.net_, fitted)
 
@@ -54,15 +51,3 @@ def _embeddings_of(clf, stored):
         yield
     finally:
         clf.label_embeddings = kept
-
-
-def _check_size(outline):
-    """Buffers that are made anew may be larger than all that is in the file."""
-    stored = outline.state_dict().keys()
-    buffers = dict(outline.named_buffers())
-    needed = sum(buffers[name].nbytes for name in buffers.keys() - stored)
-    if needed > UNSTORED:
-        raise ValueError(
-            f"It needs {needed} bytes besides its tensors, for too many classes. "
-            f"{DAMAGED}"
-        )

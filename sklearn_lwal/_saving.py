@@ -8,6 +8,7 @@ import sys
 from sklearn.utils.validation import check_is_fitted
 
 from . import _archive as archive
+from ._expected import check_unstored
 from ._identity import fingerprint, weights_of
 from ._net_state import net_state
 from ._plain import NotPlain, encode
@@ -44,7 +45,8 @@ class SavingMixin:
             If the classifier is not fitted.
         ValueError
             If a parameter holds what a file can not (callbacks, an optimizer of one's
-            own), was changed since ``fit``, or the class is not one of the library's.
+            own), was changed since ``fit``, or the class is not one of the library's;
+            if there are more than 16,383 classes and very few features.
         OSError
             If the file can not be written.
 
@@ -75,6 +77,7 @@ class SavingMixin:
                 f"The parameters {sorted(changed)} were changed since the model was "
                 "fitted, which a file can not tell. Set them back or fit again."
             )
+        check_unstored(self.net_.module_)
         tensors = {}
         content = {
             "class": type(self).__name__,

@@ -5,6 +5,7 @@ that fit at the same time wait for each other here.
 """
 
 import contextlib
+import struct
 import threading
 
 import torch
@@ -30,6 +31,18 @@ def construct_seeded(seed, construct):
         finally:
             torch.set_default_dtype(dtype)
     return module, generator.get_state()
+
+
+def check_state(state):
+    """Raise an error where no generator of the CPU has such a state.
+
+    torch itself does not look whether what is left of its 624 numbers fits the place
+    of the next one, and would read beyond their end.
+    """
+    torch.Generator().set_state(state)
+    left, _, place = struct.unpack_from("<iiQ", state.numpy().tobytes(), 8)
+    if (left, place) != (1, 0) and not (1 <= left <= 624 and left + place == 625):
+        raise ValueError("The state of the random generator is none that it can have.")
 
 
 @contextlib.contextmanager

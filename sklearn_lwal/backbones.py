@@ -301,8 +301,8 @@ class ImageInput(nn.Module):
         Smaller images are brought to this.
     fixed : bool, default=False
         Whether all images are brought to ``min_size``, since the model takes no other.
-    preset : callable, optional
-        Does the resizing and normalising instead (torchvision's own transforms).
+    preset : torchvision's ImageClassification, optional
+        Tells how to resize and crop instead.
     """
 
     def __init__(
@@ -328,15 +328,25 @@ class ImageInput(nn.Module):
         if x.shape[1] == 1:
             x = x.expand(-1, 3, -1, -1)
         x = x if x.dtype == torch.uint8 else x.float()
-        if self.preset is not None:
-            return self.preset(x)
+        x = self._resized_by_preset(x) if self.preset is not None else x
         x = x / 255 if x.dtype == torch.uint8 else x
         size = self._size(x.shape[-2:])
         if size != tuple(x.shape[-2:]):
             x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         return (x - self.mean) / self.std
 
+    def _resized_by_preset(self, x):
+        """As the preset itself, whose normalising no exported graph can hold."""
+        from torchvision.transforms import functional
+
+        preset = self.preset
+        how = {"interpolation": preset.interpolation, "antialias": preset.antialias}
+        x = functional.resize(x, preset.resize_size, **how)
+        return functional.center_crop(x, preset.crop_size)
+
     def _size(self, size):
+        if self.preset is not None:
+            return tuple(size)
         if self.fixed:
             return (self.min_size,) * 2
         if self.image_size is not None:

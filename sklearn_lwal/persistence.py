@@ -6,6 +6,7 @@ The counterpart of the classifiers' ``save``.
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from torch import nn
 
 from . import _archive as archive
 from . import _validation as check
-from ._archive import DAMAGED
+from ._archive import DAMAGED, shown
 from ._base import LabelLearningClassifier
 from ._expected import check_fields, check_tensors, wrong
 from ._identity import weights_of
@@ -28,6 +29,7 @@ from ._restored_net import build_net
 from ._resumption import built_from
 from ._retrospection import LWRClassifier
 from ._saving import LEFT_OUT
+from ._seeding import check_state
 from ._standard import STDClassifier
 from ._static_label import StaticLabelClassifier
 from ._typing import FilePath
@@ -106,6 +108,8 @@ def load(
     ValueError
         If the file is not one of ``save`` or not as it was written, is of a later
         format, or asks for a backbone or device that is not there.
+    TypeError
+        If ``path`` is none.
     OSError
         If the file can not be opened.
     ImportError
@@ -115,7 +119,8 @@ def load(
     -----
     A torchvision backbone that was frozen is loaded by name, which downloads
     torchvision's weights where they are not yet. A file of a stranger may thus cause a
-    download from torchvision's own server.
+    download from torchvision's own server, and that the largest of its models is built
+    (a few gigabytes).
 
     Examples
     --------
@@ -132,12 +137,14 @@ def load(
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
+    path = os.fspath(path)
     with _naming(path):
         content, tensors = archive.read(path)
         n_tensors, size = len(tensors), sum(t.nbytes for t in tensors.values())
         saved = decode(content, tensors)
         if tensors:
-            raise ValueError(f"It has surplus tensors: {sorted(tensors)}. {DAMAGED}")
+            surplus = shown(sorted(tensors))
+            raise ValueError(f"It has surplus tensors: {surplus}. {DAMAGED}")
         if isinstance(saved, dict) and "checkpoint" in saved:
             raise ValueError(
                 "It is a checkpoint. Its fit goes on with checkpoint_dir=<the folder> "
@@ -176,7 +183,7 @@ def _naming(path):
     except Exception as error:
         raise ValueError(
             f"{str(path)!r} can not be loaded. It gives no model "
-            f"({type(error).__name__}: {error}). {DAMAGED}"
+            f"({type(error).__name__}: {shown(error)}). {DAMAGED}"
         ) from error
 
 
@@ -184,8 +191,8 @@ def _unfitted(saved, device, backbone, origin):
     """A classifier with the parameters, which are checked as in ``fit``."""
     if saved["class"] not in CLASSES:
         raise ValueError(
-            f"It holds a {saved['class']!r}, which is none of {sorted(CLASSES)}. A "
-            "later version of sklearn_lwal may have it."
+            f"It holds a {shown(saved['class'])}, which is none of {sorted(CLASSES)}. "
+            "A later version of sklearn_lwal may have it."
         )
     Classifier, given = CLASSES[saved["class"]], saved["parameters"]
     known = {*Classifier().get_params(deep=False)} - LEFT_OUT
@@ -197,14 +204,14 @@ def _unfitted(saved, device, backbone, origin):
     unknown = sorted(given.keys() - known)
     if unknown:
         raise ValueError(
-            f"It has parameters that {saved['class']} does not have: {unknown}. "
-            "Install the version of sklearn_lwal that wrote it "
-            f"({saved['versions'].get(__package__)}), or a later one."
+            f"It has parameters that {saved['class']} does not have: "
+            f"{shown(unknown)}. Install the version of sklearn_lwal that wrote it "
+            f"({shown(saved['versions'].get(__package__))}), or a later one."
         )
     if own and backbone is None:
         raise ValueError(
-            f"It was fitted with a backbone of one's own ({origin['own']}). Pass that: "
-            "load(path, backbone=module)."
+            f"It was fitted with a backbone of one's own ({shown(origin['own'])}). "
+            "Pass that: load(path, backbone=module)."
         )
     if backbone is not None and not own:
         raise ValueError(
@@ -264,8 +271,7 @@ def _set_random(clf, fitted):
         clf._rng = clf.random_state
     if not 0 <= clf._seed < 2**32 or not isinstance(clf._rng, np.random.RandomState):
         raise wrong("random state", (clf._seed, clf._rng))
-    # An error where no generator has such a state.
-    torch.Generator().set_state(fitted["generator"])
+    check_state(fitted["generator"])
 
 
 def _set_backbone(clf, fitted, size):
@@ -285,8 +291,19 @@ def _set_backbone(clf, fitted, size):
             raise ValueError(
                 f"It does not hold the {needed} weights of {clf.backbone}. {DAMAGED}"
             )
+    if weights is None and not own and clf.backbone_weights not in ("DEFAULT", None):
+        # A file names none that would have to be opened: it has the weights itself.
+        raise wrong("weights of the backbone", clf.backbone_weights)
     clf._identity = None
-    clf._load_backbone(empty=weights is not None)
+    try:
+        clf._load_backbone(empty=weights is not None)
+    except Exception as error:
+        if not own:
+            raise
+        raise ValueError(
+            "The backbone that was passed to load can not be built: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if weights is not None:
         advice = "Pass a backbone as the one that was trained." if own else DAMAGED
         check_tensors(weights, clf.backbone_, "backbone", advice)

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import joblib
@@ -236,12 +237,38 @@ def test_a_new_file_has_the_usual_rights_and_links_are_followed(path, tmp_path):
     archive.write(link, {"new": 1}, {})
     assert link.is_symlink()
     assert_read(path, {"new": 1}, {})
-    before = os.umask(0o027)
+    new, before = tmp_path / "new", os.umask(0o027)
     try:
-        archive.write(path, CONTENT, TENSORS)
+        archive.write(new, CONTENT, TENSORS)
     finally:
         os.umask(before)
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert new.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_replaced_gives_its_rights(path):
+    path.chmod(0o600)
+    archive.write(path, {"new": 1}, {})
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert_read(path, {"new": 1}, {})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_only_files_are_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="Not a regular file"):
+        archive.write(pipe, CONTENT, TENSORS)
+    assert [*tmp_path.iterdir()] == [pipe]
+
+
+def test_leftovers_of_killed_writes_are_removed(path):
+    old, new = (path.parent / f".sklearn_lwal-{i}.tmp" for i in range(2))
+    for left in (old, new):
+        left.touch()
+    os.utime(old, (0, time.time() - 4000))
+    archive.write(path, CONTENT, TENSORS)
+    assert not old.exists()
+    assert new.exists()
 
 
 KILLED = """

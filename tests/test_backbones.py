@@ -258,6 +258,8 @@ class TestImages:
             (np.full((4, 5, 5), np.nan), "values from nan"),
             (torch.zeros(4, 5, 5, dtype=torch.int32), "torch.int32"),
             ([["a"]], "dtype <U1"),
+            (torch.zeros(4, 5, 5).to_sparse(), "X can not be read"),
+            (torch.zeros(4, 5, 5, device="meta"), "X can not be read"),
         ],
     )
     def test_what_is_no_image(self, images, match):

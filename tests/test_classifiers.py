@@ -236,6 +236,7 @@ def test_kinds_of_features(Classifier, convert, iris):
 TARGETS = {
     "tensor": torch.tensor,
     "int32 tensor": lambda y: torch.tensor(y, dtype=torch.int32),
+    "tensor with gradient": lambda y: torch.tensor(y * 1.0, requires_grad=True),
     "series": lambda y: pd.Series(y, index=range(7, 157)),
     "polars": pl.Series,
     "list": lambda y: y.tolist(),
@@ -252,6 +253,7 @@ def test_kinds_of_targets(Classifier, convert, iris):
     expected = Classifier(**EPOCHS).fit(X, y)
     np.testing.assert_array_equal(clf.predict(X), expected.predict(X))
     np.testing.assert_array_equal(clf.labels_, expected.labels_)
+    assert clf.score(X, convert(y)) == expected.score(X, y)
 
 
 @variants

@@ -10,13 +10,18 @@ import pytest
 import torch
 from rivals import CLASSIFIERS, RIVALS
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
 from torch import nn
 from trained import QUICK, small_net
 
 import sklearn_lwal
-from sklearn_lwal import LwALClassifier, STDClassifier, _export
+from sklearn_lwal import (
+    LwALClassifier,
+    StaticLabelClassifier,
+    STDClassifier,
+    _export,
+)
 from sklearn_lwal._compat import EXPORTS_ONNX
 from tests.trained import digit_images, needs_compiler
 
@@ -96,6 +101,39 @@ def test_digits_of_float64_features_count():
     X = X + 1e7  # of which float32 holds no fraction
     clf = LwALClassifier(**SHORT).fit(X.astype(np.float64), y)
     assert_near(answer(clf.to_torch(), X), clf.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, bool])
+def test_features_of_any_dtype(kind):
+    X, y = load_iris(return_X_y=True)
+    if kind is bool:
+        X = X.mean(0) < X
+    elif kind is not np.uint8:
+        X = X * 100 + 1_700_000_000  # seconds, which float32 can not tell apart
+    X = X.astype(kind)
+    clf = LwALClassifier(**SHORT).fit(X, y)
+    assert_near(answer(clf.to_torch(), X), clf.predict_proba(X))
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (5, 5), (4,), (2, 3, 4)])
+def test_other_shapes_are_refused(shape, fitted):
+    with pytest.raises(ValueError, match=r"shape \(n, 4\)"):
+        fitted.to_torch()(torch.zeros(shape))
+
+
+def test_rows_on_their_labels():
+    # Where distances are small, float32 would cancel most of their digits.
+    X, y = load_breast_cancer(return_X_y=True)
+    clf = StaticLabelClassifier(hidden_layer_sizes=(32,), **SHORT | {"max_epochs": 20})
+    clf.fit(X, y)
+    assert_near(answer(clf.to_torch(), X), clf.predict_proba(X))
+
+
+def test_dates_as_classes():
+    X, y = load_iris(return_X_y=True)
+    days = np.array(["2001-01-01", "2002-01-01", "2003-01-01"], "M8[ns]")
+    module = LwALClassifier(**SHORT).fit(X, days[y]).to_torch()
+    assert module.classes == [*days.astype(str)]
 
 
 @needs_onnx
@@ -279,6 +317,10 @@ def test_backbones(name, Classifier, digits):
     assert_near(answer(module, levels[:, None]), clf.predict_proba(levels))
     again = pickle.loads(pickle.dumps(module))
     assert_near(answer(again, as_rgb(images)), expected)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+    np.testing.assert_array_equal(clf.predict_proba(images), expected)
 
 
 # onnxruntime has no convolution in bfloat16.
@@ -327,3 +369,29 @@ def test_torchvision_in_onnx(freeze, digits, tmp_path):
         found = run_onnx(tmp_path / "model.onnx", as_rgb(images[:n_rows]))
         # Each runtime rounds in its own way, layer by layer.
         np.testing.assert_allclose(found, expected[:n_rows], rtol=0, atol=1e-4)
+
+
+@needs_onnx
+@pytest.mark.slow
+@pytest.mark.parametrize("freeze", [True, False])
+def test_pretrained_torchvision_with_its_own_transforms(
+    freeze, digits, tmp_path, monkeypatch
+):
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(3)
+    state = models.get_model("shufflenet_v2_x0_5", weights=None).state_dict()
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_, **__: state)
+    images, y = digits[0][:20], digits[1][:20]
+    options = {"freeze_backbone": freeze, "max_epochs": 1, "batch_size": 10}
+    clf = STDClassifier("shufflenet_v2_x0_5", **QUICK | options).fit(images, y)
+    module = clf.to_torch()
+    levels = np.random.RandomState(0).randint(0, 256, (3, 48, 40)).astype(np.uint8)
+    assert_near(answer(module, levels[:, None]), clf.predict_proba(levels))
+    # Not quite the same: torchvision resizes bytes to bytes.
+    images = levels / np.float32(255)
+    expected = clf.predict_proba(images)
+    program = dynamic_program(module, as_rgb(images[:2])).module()
+    assert_near(answer(program, as_rgb(images)), expected)
+    clf.to_onnx(tmp_path / "model.onnx", image_shape=(48, 40))
+    found = run_onnx(tmp_path / "model.onnx", as_rgb(images))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)

@@ -1,6 +1,7 @@
 """Files that were damaged or made to do harm: a ValueError, and nothing else."""
 
 import json
+import struct
 import subprocess
 import sys
 import warnings
@@ -95,6 +96,13 @@ def array(value):
     return change
 
 
+def _with_place(state, left, place):
+    changed = bytearray(state.numpy().tobytes())
+    struct.pack_into("<i", changed, 8, left)
+    struct.pack_into("<Q", changed, 16, place)
+    return torch.tensor(list(changed), dtype=torch.uint8)
+
+
 def strings(items, dtype):
     return part("classes", to={"$items": [items, [len(items)], dtype]})
 
@@ -130,13 +138,21 @@ HOSTILE = {
         parameter("net_params", {"optimizer__betas": 1}),
         "did not",
     ),
-    "unknown tag": (parameter("lr", {"$pickle": "x"}), "mean nothing"),
-    "two tags": (parameter("lr", {"$float": "inf", "$path": "x"}), "mean nothing"),
-    "tag among others": (parameter("lr", {"$float": "inf", "a": 1}), "mean nothing"),
+    "unknown tag": (parameter("lr", {"$pickle": "x"}), "unknown here"),
+    "two tags": (parameter("lr", {"$float": "inf", "$path": "x"}), "unknown here"),
+    "tag among others": (parameter("lr", {"$float": "inf", "a": 1}), "unknown here"),
     "float": (parameter("lr", {"$float": "1e5"}), "no valid float"),
     "scalar": (parameter("lr", {"$scalar": [300, "|u1"]}), "no valid scalar"),
     "scalar of a kind": (parameter("lr", {"$scalar": ["a", "|O"]}), "no valid scalar"),
     "dict": (parameter("lr", {"$dict": [[[], 1]]}), "no valid dict"),
+    # All of one hash: Python would look at every pair of them.
+    "equal hashes": (
+        parameter(
+            "class_weight",
+            {"$dict": [[k * (2**61 - 1), 0] for k in range(8, 100_000)]},
+        ),
+        "no valid dict",
+    ),
     "path": (parameter("lr", {"$path": 3}), "no valid path"),
     "deep": (parameter("lr", json.loads("[" * 800 + "]" * 800)), "recursion"),
     "output_dim": (parameter("output_dim", 4), r"network.*|shape"),
@@ -171,6 +187,10 @@ HOSTILE = {
     "lists as classes": (strings([["a"], ["b"], []], "|O"), "classes can not be"),
     "wide classes": (strings(["a", "b", "c"], "<U400000000"), "no valid items"),
     "wider classes": (strings(["a", "b", "c"], "<U99999999999"), "no valid items"),
+    "many wide arrays": (
+        part("history", to=[{"a": {"$items": [["x"], [1], "<U8000000"]}}] * 200),
+        "no valid items.*more characters",
+    ),
     "dtype": (strings(["a", "b", "c"], "a,b"), "no valid items"),
     "numbers": (strings([1, 2, 3], "<U1"), "no valid items"),
     "NaN": (array([1.0, 2.0, np.nan, np.nan]), "classes can not be"),
@@ -179,6 +199,10 @@ HOSTILE = {
     "no seed": (part("seed", to=None), "'seed'"),
     "no random": (part("random", to={"$random": [1, 2, 3, 4]}), "no valid random"),
     "generator": (tensor("generator", torch.zeros_like), "Invalid mt19937"),
+    "generator beyond its end": (
+        tensor("generator", lambda t: _with_place(t, 624, 624)),
+        "none that it can have",
+    ),
     "short generator": (tensor("generator", lambda t: t[:9]), "size to be 9"),
     "position": (
         setting("parameters", "random_state", "$random", 1, to=10**6),
@@ -219,6 +243,8 @@ HOSTILE = {
     "no optimizer's group": (part("optimizer", "groups", to=[]), "groups"),
     "group": (part("optimizer", "groups", 0, "rate", to="1"), "'rate'"),
     "group's flag": (part("optimizer", "groups", 0, "amsgrad", to=2), "'amsgrad'"),
+    "group's kind": (part("optimizer", "groups", 0, "amsgrad", to=True), "'amsgrad'"),
+    "infinite rate": (part("optimizer", "groups", 0, "lr", to=10**400), "too large"),
     "group's step": (part("optimizer", "groups", 0, "params", to=[]), "'params'"),
     "optimizer's shape": (
         tensor("optimizer.state.0.exp_avg", lambda t: t[:1]),
@@ -252,6 +278,18 @@ def test_forged(change, message, path):
     forge(path, change)
     with pytest.raises(ValueError, match=rf"can not be loaded\. (?s:.*)(?:{message})"):
         sklearn_lwal.load(path)
+
+
+def test_messages_are_short_and_harmless(path):
+    def change(content, tensors):
+        content["versions"]["sklearn_lwal"] = "\x1b[31m" + "x" * 10**6
+        content["parameters"]["n_jobs"] = 2
+
+    forge(path, change)
+    with pytest.raises(ValueError, match="does not have") as caught:
+        sklearn_lwal.load(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
 
 
 def test_the_files_that_are_forged_are_good_ones(path):
@@ -355,7 +393,7 @@ for name, data, change in cases:
         sklearn_lwal.load(path)
     except ValueError as error:
         if name == "few dimensions":
-            assert "too many classes" in str(error), error
+            assert "so many classes" in str(error), error
         if name == "one-hot":
             assert "n_classes=1000000" in str(error), error
     else:

@@ -18,6 +18,8 @@ from skorch.callbacks import LRScheduler
 
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
+from sklearn_lwal._expected import check_unstored
+from sklearn_lwal.heads.one_hot import OneHotHead
 
 DATA = Path(__file__).parent / "data"
 QUICK = {"max_epochs": 2, "random_state": 0, "device": "cpu"}
@@ -352,3 +354,17 @@ def test_a_file_of_the_first_format(iris):
     y = clf.predict(frame)
     clf.partial_fit(frame, y)
     assert clf.score(frame, y) > 0.8
+
+
+def test_paths_that_are_none():
+    with pytest.raises(TypeError, match="PathLike"):
+        sklearn_lwal.load(None)
+
+
+def test_too_many_classes_for_their_weights():
+    """The identity that a head computes with is in no file, and may be far larger."""
+    with torch.device("meta"):
+        few_weights, enough = OneHotHead(4, 17_000), OneHotHead(2048, 21_841)
+    with pytest.raises(ValueError, match="so many classes and so few weights"):
+        check_unstored(few_weights)
+    check_unstored(enough)

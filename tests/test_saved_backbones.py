@@ -126,7 +126,7 @@ def test_frozen_module(digits, tmp_path):
     path = tmp_path / "model"
     clf.save(path)
     with pytest.raises(
-        ValueError, match=r"\(Sequential\). Pass that: load\(path, backb"
+        ValueError, match=r"\('Sequential'\). Pass that: load\(path, backb"
     ):
         sklearn_lwal.load(path)
     for other in (own(seed=1), own(wide=9), nn.Flatten()):
@@ -151,6 +151,12 @@ def test_own_function(digits, tmp_path):
         reloaded(clf, tmp_path, backbone=lambda: 3)
     with pytest.raises(ValueError, match="'backbone' parameter"):
         reloaded(clf, tmp_path, backbone=3)
+
+    def fails():
+        raise KeyError("my weights")
+
+    with pytest.raises(ValueError, match=r"passed to load.* KeyError: 'my weights'"):
+        reloaded(clf, tmp_path, backbone=fails)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -247,7 +253,13 @@ def with_hash(content, tensors):
     content["parameters"]["freeze_backbone"] = False
 
 
+def with_a_path(content, tensors):
+    """A file that asks for another one to be opened."""
+    content["parameters"]["backbone_weights"] = "/etc/weights.pth"
+
+
 FORGED = {
+    "path of weights": (with_a_path, "weights of the backbone can not be"),
     "path": (named("../../weights"), "no torchvision model"),
     "function": (named("list_models"), "no torchvision model"),
     "huge": (without_weights, "does not hold the 64.* weights"),

@@ -14,7 +14,7 @@ test: $(VENV)/dev
 
 # The suite with the lowest versions that pyproject.toml allows.
 test-min: $(MIN)/dev
-	$(MIN)/bin/python -m pytest -n 2
+	$(MIN)/bin/python -m pytest -n 2 $(OPTIONS)
 
 # Fails below the share of lines that pyproject.toml asks for.
 coverage: $(VENV)/dev

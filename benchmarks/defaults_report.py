@@ -37,27 +37,24 @@ def measured(part, names):
     return [name for name in names if path_of(RESULTS, part, name).exists()]
 
 
-def compare_table(names):
-    """Accuracy, log-loss, calibration error and seconds of each method."""
-    names = measured("compare", names)
-    found = {name: read(RESULTS, "compare", name)["rows"] for name in names}
+def compare_tables(names):
+    """Accuracy, log-loss, calibration error and seconds: one table a data set."""
+    return "\n\n".join(
+        f"**{TITLES.get(name, name)}**\n\n{compare_table(name)}"
+        for name in measured("compare", names)
+    )
+
+
+def compare_table(name):
     rows = []
-    for method in found[names[0]]:
-        cells = [method]
-        for name in names:
-            row = found[name][method]
-            spread = f" ± {percent(row['accuracy_spread'])}" if row["n"] == 5 else ""
-            quality = "-"
-            if "log_loss" in row:
-                error = percent(row["calibration_error"])
-                quality = f"{row['log_loss']:.3f}, {error}"
-            cells += [percent(row["accuracy"]) + spread, quality, seconds(row)]
-        rows.append(cells)
-    header = ["method"]
-    for name in names:
-        title = TITLES.get(name, name)
-        header += [title, "log-loss, ECE", "s"]
-    return table(header, rows)
+    for method, row in read(RESULTS, "compare", name)["rows"].items():
+        spread = f" ± {percent(row['accuracy_spread'])}" if row["n"] == 5 else ""
+        quality = ["-", "-"]
+        if "log_loss" in row:
+            quality = [f"{row['log_loss']:.3f}", percent(row["calibration_error"])]
+        accuracy = percent(row["accuracy"]) + spread
+        rows.append([method, accuracy, *quality, seconds(row)])
+    return table(["method", "accuracy", "log-loss", "ECE", "s"], rows)
 
 
 def seconds(row):
@@ -181,8 +178,8 @@ def draw():
 
 
 BLOCKS = {
-    "large": lambda: compare_table(LARGE),
-    "small": lambda: compare_table(tuple(SMALL)),
+    "large": lambda: compare_tables(LARGE),
+    "small": lambda: compare_tables(tuple(SMALL)),
     "bars": bars_table,
     "speed": speed_table,
     "epochs": epochs_table,

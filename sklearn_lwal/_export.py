@@ -233,6 +233,4 @@ def _check_exporter():
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise ImportError(
-                f"to_onnx needs {name}: pip install sklearn_lwal[onnx]"
-            ) from error
+            raise ImportError(f"to_onnx needs {name}: pip install {name}") from error

@@ -233,4 +233,6 @@ def _check_exporter():
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise ImportError(f"to_onnx needs {name}: pip install {name}") from error
+            raise ImportError(
+                f"to_onnx needs {name}: pip install onnx onnxscript"
+            ) from error

@@ -187,7 +187,7 @@ def test_what_was_there_stays_where_export_fails(fitted, tmp_path, monkeypatch):
 def test_missing_packages_are_named(missing, fitted, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"needs {missing}: .*\[onnx\]"):
+    with pytest.raises(ImportError, match=rf"needs {missing}: pip install onnx "):
         fitted.to_onnx(tmp_path / "model.onnx")
 
 

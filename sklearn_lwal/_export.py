@@ -225,7 +225,7 @@ def _onnx_model(module, example):
 def _check_exporter():
     if not EXPORTS_ONNX:
         raise ImportError(
-            f"to_onnx needs torch 2.8 or later (here is {torch.__version__}): pip "
+            f"to_onnx needs torch 2.8 or later (here is {versions()['torch']}): pip "
             "install -U torch torchvision. Or pass clf.to_torch() to an exporter of "
             "your choice."
         )

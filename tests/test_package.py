@@ -31,17 +31,6 @@ def test_import_leaves_heavy_packages_alone():
     assert not {"torchvision", "matplotlib", "transformers"} & set(loaded)
 
 
-def test_heads_know_torch_alone():
-    for path in (PACKAGE / "heads").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module]
-            outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names
-            assert outside <= {"torch"}, path.name
-            assert not (isinstance(node, ast.ImportFrom) and node.level > 1), path.name
-
-
 def test_hooks_lint_with_the_versions_of_the_dev_extra():
     config, project = (
         (PACKAGE.parent / name).read_text()

@@ -75,7 +75,7 @@ def draw_step():
     """Labels before the first step, after their first move, and after training."""
     X, y = three_classes()
     encoder, labels = dense(4, 2), AdaptiveLabels(3, 2)
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="compressed")
     title = "1  labels on the axes, latents anywhere"
     draw_latents(axes[0], encoder, labels, X, y, title)
     before = labels.labels.clone()
@@ -115,7 +115,7 @@ def draw_schedule(n_steps=32):
 def draw_repel():
     """Latents after training without and with the repel loss, from the origin."""
     X, y = three_classes()
-    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="compressed")
     for ax, weight in zip(axes, (0, 1, 10), strict=True):
         encoder = dense(4, 2, hidden=32)
         labels = AdaptiveLabels(3, 2, repel_weight=weight)

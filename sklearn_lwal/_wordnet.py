@@ -35,9 +35,10 @@ _one_at_a_time = threading.Lock()
 class TaxonomyDistances:
     """Distances between classes in a taxonomy, with the names of the classes.
 
-    NumPy takes it for the matrix: ``np.asarray(reference)``.
+    NumPy takes it for the matrix: ``np.asarray(reference)``. Its parameters are its
+    attributes.
 
-    Attributes
+    Parameters
     ----------
     names : tuple of n_classes str
     distances : ndarray of shape (n_classes, n_classes)
@@ -64,10 +65,11 @@ class TaxonomyDistances:
 
 
 def paper_distances(dataset: str) -> TaxonomyDistances:
-    """WordNet distances between the classes that the paper compares ([1]_).
+    """WordNet distances between the classes that the paper compares.
 
     Lengths of the shortest paths in WordNet 3.0, as :func:`wordnet_distances` gives
-    them, shipped so that neither nltk nor WordNet need be there.
+    them, which the paper [1]_ takes as well. They are shipped, so neither nltk nor
+    WordNet need be there.
 
     Parameters
     ----------

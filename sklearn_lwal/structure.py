@@ -230,10 +230,10 @@ def structure_correlation(
     *,
     names: Names | None = None,
 ) -> float:
-    """How well distances between labels agree with a reference, the paper's Eq. (4).
+    """How well distances between labels agree with a reference.
 
     For each class, Kendall's tau-b between its distances to the other classes in the
-    one and in the other; then the mean over the classes [1]_.
+    one and in the other; then the mean over the classes, Eq. (4) of the paper [1]_.
 
     Parameters
     ----------

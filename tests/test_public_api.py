@@ -1,4 +1,4 @@
-"""What users can name: every public name with its parameters, and hints on all.
+"""What users can name: every public name with its parameters, hints and docstrings.
 
 ``public_api.txt`` lists it, so that a change shows as a diff. After one that is meant:
 ``python tests/test_public_api.py``.
@@ -6,6 +6,7 @@
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,27 @@ def functions():
             yield f"{name}.{member_name}", function
 
 
+def documented():
+    """Public names and their methods with what the docstring is of."""
+    for name, item in public_names():
+        yield name, item
+        if inspect.isclass(item):
+            for member_name, member, function in public_members(item):
+                if not isinstance(member, property):
+                    yield f"{name}.{member_name}", function
+
+
+def listed(item, title):
+    """Names in a section of the docstring, or None where there is no such section."""
+    pattern = rf"{title}\n-+\n(.*?)(\n\n\S|\Z)"
+    section = re.search(pattern, inspect.getdoc(item) or "", re.S)
+    if section is None:
+        return None
+    lines = re.findall(r"^\S.*", section[1], re.M)
+    names = ", ".join(line.split(" : ")[0] for line in lines)
+    return [name.lstrip("*") for name in names.split(", ")]
+
+
 def test_the_public_names_are_those_listed():
     assert listing() == LISTED.read_text(), "see the top of this file"
 
@@ -76,6 +98,23 @@ def test_everything_public_has_hints(name, function):
     bare = [p.name for p in found.parameters.values() if p.annotation is p.empty]
     assert {*bare} <= {"self", "cls"}
     assert function.__name__ == "__init__" or found.return_annotation is not found.empty
+
+
+@pytest.mark.parametrize(("name", "item"), [*documented()])
+def test_docstrings_list_each_parameter(name, item):
+    names = listed(item, "Parameters")
+    # The summary of a method such as predict may say it all.
+    if names is None and "." in item.__qualname__:
+        return
+    given = inspect.signature(item).parameters.keys() - {"self", "cls"}
+    assert sorted(names) == sorted(given)
+
+
+@pytest.mark.parametrize(("name", "item"), [*documented()])
+def test_summaries_stand_alone(name, item):
+    """Where the API lists them they end at the first full stop, without footnotes."""
+    summary = (inspect.getdoc(item) or "").split("\n\n")[0]
+    assert not re.search(r"\. |\]_", summary.replace("\n", " "))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from . import _validation as check
+from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._feature_store import FeatureStore
 from ._identity import identity_of
@@ -22,7 +23,7 @@ from ._typing import Column, Samples
 from .backbones import load_backbone
 
 
-class BackboneMixin:
+class BackboneMixin(FittedAttributes):
     """What ``backbone`` makes of X; without one X are features and stay so."""
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
 from . import _processes as processes
@@ -20,7 +19,6 @@ from ._export import ExportMixin
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
 from ._net_state import plain_rows
-from ._parameters import SharedParameters
 from ._progress import EpochProgress
 from ._random import random_state, stratified_split, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
@@ -35,8 +33,6 @@ class LabelLearningClassifier(
     ExportMixin,
     LatentClassifierMixin,
     SavingMixin,
-    SharedParameters,
-    BaseEstimator,
 ):
     """Base of the classifiers; a subclass brings parameters and a head.
 
@@ -104,10 +100,10 @@ class LabelLearningClassifier(
             if warm:
                 check_same_classes(classes, self.classes_)
             self.classes_ = classes
-            y, weight, class_weights = self._encode(X, y, sample_weight)
-            check.check_two_classes(self, self.classes_[y], weight)
-            self._start(len(y), warm, class_weights, saved)
-            train, valid = self._split(X, y, weight, eval_set)
+            index, weight, class_weights = self._encode(X, y, sample_weight)
+            check.check_two_classes(self, self.classes_[index], weight)
+            self._start(len(index), warm, class_weights, saved)
+            train, valid = self._split(X, index, weight, eval_set)
             if warm:
                 self.net_.restart_average()
             if not (checkpoint and checkpoint.restore(self, train, valid)):
@@ -159,10 +155,10 @@ class LabelLearningClassifier(
                 self.classes_ = self._first_classes(classes)
             elif classes is not None:
                 check_same_classes(classes, self.classes_)
-            y, weight, class_weights = self._encode(X, y, sample_weight)
-            self._start(len(y), resume, class_weights)
+            index, weight, class_weights = self._encode(X, y, sample_weight)
+            self._start(len(index), resume, class_weights)
             with memory_errors("Pass fewer rows"):
-                train = self._rows(X, y, weight)
+                train = self._rows(X, index, weight)
             self._prepare(train, resume, partial=True)
             self._train(train, None, 1, None, partial=True)
         return self

@@ -6,13 +6,14 @@ from torch import nn
 
 from . import _budget as budget
 from . import _validation as check
+from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._net import LabelNet
 from ._network import Network, hidden_layers
 from ._seeding import construct_seeded
 
 
-class BuildingMixin:
+class BuildingMixin(FittedAttributes):
     """Builds ``net_``; a subclass brings the head."""
 
     def _make_head(self, in_features, n_classes):

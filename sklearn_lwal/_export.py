@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ._archive import write_atomically
+from ._attributes import FittedAttributes
 from ._batches import wide_dtype
 from ._compat import EXPORTS_ONNX
 from ._saving import versions
@@ -74,7 +75,7 @@ class Probabilities(nn.Module):
         return f"classes={np.array(self.classes)}".replace("\n", "")
 
 
-class ExportMixin:
+class ExportMixin(FittedAttributes):
     """Gives a fitted classifier to programs that know nothing of scikit-learn."""
 
     def to_torch(self) -> nn.Module:

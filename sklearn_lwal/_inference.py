@@ -13,6 +13,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from ._attributes import FittedAttributes
 from ._batches import inference_batches
 from ._errors import memory_errors
 from ._typing import Samples
@@ -20,7 +21,10 @@ from ._validation import check_X, is_float32
 
 
 class LatentClassifierMixin(
-    ClassifierMixin, TransformerMixin, ClassNamePrefixFeaturesOutMixin
+    ClassifierMixin,
+    TransformerMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    FittedAttributes,
 ):
     """Prediction and transformation with ``net_``, ``classes_`` and ``labels_``."""
 

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from . import _validation as check
+from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._typing import Column, Samples
 from .heads.functional import class_membership
@@ -19,8 +20,11 @@ SPREAD_ROWS, SPREAD_IMAGES = 10_000, 1_000
 POOLED_SAMPLES = 5
 
 
-class OpenSetMixin:
+class OpenSetMixin(FittedAttributes):
     """New classes without training, and a score of what belongs to no class."""
+
+    temperature_: float
+    _spread_sums: tuple[torch.Tensor, torch.Tensor] | None
 
     def add_classes(
         self, X: Samples, y: Column | None = None, sample_weight: Column | None = None

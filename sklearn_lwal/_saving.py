@@ -6,8 +6,10 @@ import platform
 import sys
 
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
 from . import _archive as archive
+from ._attributes import FittedAttributes
 from ._expected import check_unstored
 from ._identity import fingerprint, weights_of
 from ._net_state import net_state
@@ -23,7 +25,7 @@ JOBLIB = (
 )
 
 
-class SavingMixin:
+class SavingMixin(FittedAttributes):
     """Writes a fitted classifier to a file without pickle."""
 
     def save(self, path: FilePath) -> None:
@@ -78,7 +80,7 @@ class SavingMixin:
                 "fitted, which a file can not tell. Set them back or fit again."
             )
         check_unstored(self.net_.module_)
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         content = {
             "class": type(self).__name__,
             "versions": versions(),

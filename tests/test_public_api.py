@@ -8,8 +8,10 @@ import importlib
 import inspect
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from rivals import CLASSIFIERS
 
 MODULES = ("sklearn_lwal", "sklearn_lwal.plots", "sklearn_lwal.structure")
 LISTED = Path(__file__).parent / "data" / "public_api.txt"
@@ -98,6 +100,13 @@ def test_everything_public_has_hints(name, function):
     bare = [p.name for p in found.parameters.values() if p.annotation is p.empty]
     assert {*bare} <= {"self", "cls"}
     assert function.__name__ == "__init__" or found.return_annotation is not found.empty
+
+
+@pytest.mark.parametrize("Classifier", CLASSIFIERS)
+def test_type_checkers_know_what_fitting_sets(Classifier):
+    attributes = {*listed(Classifier, "Attributes")}
+    assert {"labels_", "classes_", "history_", "n_iter_"} <= attributes
+    assert attributes <= get_type_hints(Classifier).keys()
 
 
 @pytest.mark.parametrize(("name", "item"), [*documented()])

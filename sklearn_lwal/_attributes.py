@@ -1,0 +1,28 @@
+"""What the parts of a classifier share: its parameters, and what fitting sets."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from ._net import LabelNet
+from ._parameters import SharedParameters
+
+
+class FittedAttributes(SharedParameters, BaseEstimator):
+    """Tells parts, and type checkers, what ``fit`` sets.
+
+    Not a dataclass itself: what it names is no parameter.
+    """
+
+    labels_: NDArray[np.float32]
+    classes_: NDArray
+    n_features_in_: int
+    feature_names_in_: NDArray
+    backbone_: nn.Module
+    history_: list[dict[str, Any]]
+    n_iter_: int
+    net_: LabelNet
+    _feature_sums: tuple[Tensor, Tensor]

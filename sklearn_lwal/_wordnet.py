@@ -41,6 +41,7 @@ class TaxonomyDistances:
     Parameters
     ----------
     names : tuple of n_classes str
+        Of the classes.
     distances : ndarray of shape (n_classes, n_classes)
         In the order of ``names``.
     synsets : tuple of n_classes str

@@ -16,7 +16,7 @@ from ._archive import DAMAGED, shown
 
 # Characters of an array of strings, which may be far wider than what it holds, and of
 # all those that one file may have.
-MAX_CHARACTERS, ALL_CHARACTERS = 2**23, 2**25
+MAX_CHARACTERS, ALL_CHARACTERS = 2**23, 2**24
 # Python finds a place for larger keys so slowly that a file could make it take forever.
 LARGEST_KEY = 2**63
 

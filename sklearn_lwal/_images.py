@@ -227,7 +227,7 @@ def extract(
 
     ``images`` are from :func:`as_images`; a :class:`FeatureStore` may know some.
     """
-    parts, n_samples = [], len(images)
+    features, filled, n_samples = None, 0, len(images)
 
     def compute(batch):
         return backbone(batch.to(device)).float().cpu().numpy()
@@ -238,6 +238,12 @@ def extract(
         store.opened() if store else contextlib.nullcontext(),
     ):
         for batch in image_batches(images, batch_size, n_workers):
-            parts.append(store.get(batch, compute) if store else compute(batch))
+            part = store.get(batch, compute) if store else compute(batch)
+            if features is None:
+                # One array for all: parts that are kept between batches that are not
+                # break up the heap, until a data set takes its whole size in memory.
+                features = np.empty((n_samples, *part.shape[1:]), part.dtype)
+            features[filled : filled + len(part)] = part
+            filled += len(part)
             bar.update(len(batch))
-    return np.concatenate(parts)
+    return features

@@ -114,7 +114,7 @@ class Network(nn.Module):
 
     def features(self, X):
         """The head's input, of images or of what the backbone made of them."""
-        if isinstance(X, list) or X.ndim != 2:
+        if self.backbone is not None and (isinstance(X, list) or X.ndim != 2):
             X = self.encoded(X)
         return self.hidden(X)
 

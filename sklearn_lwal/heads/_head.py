@@ -3,6 +3,9 @@
 import torch
 from torch import nn
 
+from . import functional as F
+from .linear import Dense
+
 
 class Head(nn.Module):
     """Features to latent to class scores, and the loss that trains them.
@@ -24,7 +27,7 @@ class Head(nn.Module):
 
     def __init__(self, in_features, output_dim, l2=0.0):
         super().__init__()
-        self.linear = nn.Linear(in_features, output_dim)
+        self.linear = Dense(in_features, output_dim)
         self.l2 = l2
 
     def forward(self, features):
@@ -100,8 +103,18 @@ class Head(nn.Module):
         return self._with_l2(loss), scores
 
     def _with_l2(self, loss):
-        return loss + self.l2 * self.squared_norm() if self.l2 else loss
+        return loss if F.is_zero(self.l2) else loss + self.l2 * self.squared_norm()
 
     def squared_norm(self):
         """``||W||^2 + ||b||^2`` of the dense layer."""
-        return sum(p.square().sum() for p in self.linear.parameters())
+        weight, bias = self.linear.weight, self.linear.bias
+        return weight.square().sum((-2, -1)) + bias.square().sum(-1)
+
+    def set_options(self, **options):
+        """Replace numbers that the head was made with, by their names.
+
+        Where several heads are trained together, by tensors of one number a head.
+        """
+        for name, value in options.items():
+            if value is not None:
+                setattr(self, name, value)

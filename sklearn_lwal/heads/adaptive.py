@@ -172,7 +172,7 @@ class AdaptiveLabels(nn.Module):
             self.class_offset.to(z.dtype),
         )
         if self.training:
-            if self.repel_weight:
+            if not F.is_zero(self.repel_weight):
                 repel = F.repel_loss(z, member, weight, self.repel_weight)
                 loss = loss + (repel if update is True else update * repel)
             self.labels.copy_(labels)
@@ -185,7 +185,7 @@ class AdaptiveLabels(nn.Module):
         offset = self.class_offset.to(z.dtype)
         with _without_autocast(z.device.type):
             distance = F.pairwise_distance(z, self.labels.to(z.dtype))
-        return F.distance_scores(distance.T, self.current_temperature(), offset).T
+        return F.distance_scores(distance.mT, self.current_temperature(), offset).mT
 
     def current_temperature(self) -> Tensor:
         """The temperature of the scores, a scalar tensor."""
@@ -215,8 +215,10 @@ class AdaptiveLabels(nn.Module):
         return bool(lags or self.repel_weight)
 
     def _is_update_step(self):
-        if self.update_every == 1 and not self.warmup_steps:
-            return True
+        options = self.update_every, self.warmup_steps
+        if not any(isinstance(option, Tensor) for option in options):
+            if self.update_every == 1 and not self.warmup_steps:
+                return True
         return F.is_update_step(self.step, self.update_every, self.warmup_steps)
 
     def extra_repr(self) -> str:

@@ -87,9 +87,9 @@ class AdaptiveHead(Head):
         """Means over this batch and, less and less, those before it."""
         member = F.class_membership(y, self.adaptive.identity, sample_weight)
         earlier = self.feature_decay * self.class_mass
-        mass = earlier + member.sum(1)
-        divisor = F.safe_divisor(mass)[:, None]
-        kept, share = earlier[:, None] / divisor, member / divisor
+        mass = earlier + member.sum(-1)
+        divisor = F.safe_divisor(mass)[..., None]
+        kept, share = earlier[..., None] / divisor, member / divisor
         means = kept * self._latents_of_means()
         with torch.no_grad():
             known = standardize(self.linear, features.detach())
@@ -150,6 +150,13 @@ class AdaptiveHead(Head):
         # the whole training set without another pass through it.
         self._set_present_labels(self.latents_of(feature_means), present)
 
+    def set_options(self, temperature=None, l2=None, **label_options):
+        super().set_options(l2=l2)
+        if temperature is not None:
+            self.adaptive.temperature = temperature
+        for name, value in label_options.items():
+            setattr(self.adaptive, name, value)
+
     def latents_of(self, means):
         """The latents of class means of the features, (n, in_features)."""
         known = standardize(self.linear, means).to(self.linear.weight.dtype)
@@ -186,7 +193,7 @@ class AdaptiveHead(Head):
         self.adaptive.identity = torch.eye(len(self.labels)).to(self.adaptive.identity)
 
     def _set_present_labels(self, means, present):
-        self.adaptive.set_labels(torch.where(present[:, None], means, self.labels))
+        self.adaptive.set_labels(torch.where(present[..., None], means, self.labels))
 
 
 def _axes(labels):

@@ -5,10 +5,14 @@ Shapes: ``z`` (n, output_dim) latents, ``labels`` (n_classes, output_dim), ``y``
 classes. Every function works with masks instead of branches on tensor values and
 reads nothing back from the device, so a step can be captured in a graph.
 
+All of them take leading dimensions: many heads that are trained together. ``z`` is then
+(..., n, output_dim) and so on; what is one number here has the leading dimensions
+alone, and what heads share may have 1 in their place.
+
 The two losses have their gradients written down: autograd would reach the same
 gradients in two to three times the number of kernels, and on features the number
 of kernels is what a training step costs. The ``plain_`` functions are the same
-formulas for autograd and ``torch.func`` (``vmap`` over many candidates).
+formulas for autograd.
 
 Classes come first in the large intermediate tensors: a softmax over a short last
 dimension takes about ten times as long on a CPU.
@@ -24,14 +28,38 @@ TINY_SQUARE = 1e-12
 TINY = 1.0001e-6
 
 
+def spread(number, n_dims=2):
+    """``number`` with dimensions of size 1 behind its own, unless it is but one."""
+    if not isinstance(number, torch.Tensor) or number.ndim == 0:
+        return number
+    return number[(..., *(None,) * n_dims)]
+
+
+def plus_product(base, a, b, scale=1):
+    """``base + scale * a @ b``."""
+    if base.ndim == a.ndim == b.ndim == 2:
+        return torch.addmm(base, a, b, alpha=scale)
+    return torch.add(base, a @ b, alpha=scale)
+
+
+def inner_product(a, b):
+    """The sum over the last two dimensions of ``a * b``."""
+    if a.ndim == b.ndim == 2:
+        return torch.dot(a.flatten(), b.flatten())
+    return (a * b).sum((-2, -1))
+
+
 def class_membership(y, identity, weight=None):
     """One-hot columns of ``y``, (n_classes, n), scaled by the sample weights.
 
     ``identity`` is ``eye(n_classes)`` in the dtype of the result; made once, it
     saves a comparison and a conversion in each step.
     """
-    member = identity.index_select(1, y)
-    return member if weight is None else member * weight
+    if y.ndim == 1:
+        member = identity.index_select(1, y)
+    else:
+        member = identity[:, y].movedim(0, -2)
+    return member if weight is None else member * weight[..., None, :]
 
 
 def safe_divisor(mass):
@@ -50,13 +78,18 @@ def is_update_step(step, update_every, warmup_steps):
     return (since >= 0) & (since % update_every == 0)
 
 
+def is_zero(option):
+    """Whether an option is off. One that differs between heads, a tensor, is on."""
+    return not isinstance(option, torch.Tensor) and option == 0
+
+
 def label_update(labels, member, momentum=0.0, update=True):
     """An update of the labels (Eq. (1)) as an affine map of the batch's latents.
 
     Parameters
     ----------
     labels : tensor of shape (n_classes, output_dim)
-    momentum : float
+    momentum : float or tensor
         Share of the old label that is kept.
     update : bool or bool tensor
         False keeps all labels.
@@ -70,10 +103,10 @@ def label_update(labels, member, momentum=0.0, update=True):
     """
     # Products with ``share`` instead of a scatter: the same sums in the same order
     # every time, also on a GPU.
-    mass = member.sum(1)
-    share = member / safe_divisor(mass)[:, None]
+    mass = member.sum(-1)
+    share = member / safe_divisor(mass)[..., None]
     kept = _kept_share(mass > 0, momentum, update, labels.dtype)
-    if update is True and momentum == 0:
+    if update is True and is_zero(momentum):
         return kept * labels, share
     return kept * labels, (1 - kept) * share
 
@@ -96,16 +129,19 @@ def label_move(labels, means, share, present, momentum=0.0, update=True):
 
 def _kept_share(present, momentum, update, dtype):
     """What remains of the old labels, (n_classes, 1)."""
-    stays = ~present[:, None]
+    stays = ~present[..., None]
     if update is not True:
-        stays = stays | ~torch.as_tensor(update)
+        stays = stays | ~spread(torch.as_tensor(update))
     stays = stays.to(dtype)
-    return stays if momentum == 0 else momentum + (1 - momentum) * stays
+    if is_zero(momentum):
+        return stays
+    momentum = spread(momentum)
+    return momentum + (1 - momentum) * stays
 
 
 def pairwise_distance(z, labels):
     """Euclidean distances ``sqrt(max(||z_i - l_c||^2, 1e-12))``, (n, n_classes)."""
-    return _centred_distance(z, labels)[0].T
+    return _centred_distance(z, labels)[0].mT
 
 
 def _centred_distance(z, labels):
@@ -114,30 +150,30 @@ def _centred_distance(z, labels):
     Distances do not change by the move, and far from the origin far fewer digits
     cancel when the square is expanded.
     """
-    centre = labels.mean(0)
+    centre = labels.mean(-2, keepdim=True)
     z, labels = z - centre, labels - centre
-    squares = (labels * labels).sum(1)[:, None] + (z * z).sum(1)
-    squares = torch.addmm(squares, labels, z.T, alpha=-2)
+    squares = (labels * labels).sum(-1)[..., None] + (z * z).sum(-1)[..., None, :]
+    squares = plus_product(squares, labels, z.mT, -2)
     return squares.clamp_min(TINY_SQUARE).sqrt(), z, labels
 
 
 def distance_scores(distance, temperature=1.0, offset=None):
     """Scores ``-temperature * distance (+ offset of the class)``, classes first."""
-    scores = -temperature * distance
-    return scores if offset is None else scores + offset[:, None]
+    scores = -spread(temperature) * distance
+    return scores if offset is None else scores + offset[..., None]
 
 
 def plain_distance_cross_entropy(
     z, base, member, share=None, weight=None, temperature=1.0, offset=None
 ):
     """:func:`distance_cross_entropy`; also returns what its gradient is made of."""
-    labels = base if share is None else torch.addmm(base, share, z)
+    labels = base if share is None else plus_product(base, share, z)
     distance, z, centred = _centred_distance(z, labels)
     scores = distance_scores(distance, temperature, offset)
-    logp = torch.log_softmax(scores, 0)
-    mass = len(z) if weight is None else safe_divisor(weight.sum())
-    loss = torch.dot(member.flatten(), logp.flatten()) / -mass
-    return loss, scores.T, labels, (mass, distance, logp, z, centred)
+    logp = torch.log_softmax(scores, -2)
+    mass = z.shape[-2] if weight is None else safe_divisor(weight.sum(-1))
+    loss = inner_product(member, logp) / -mass
+    return loss, scores.mT, labels, (mass, distance, logp, z, centred)
 
 
 class _DistanceCrossEntropy(torch.autograd.Function):
@@ -170,17 +206,19 @@ class _DistanceCrossEntropy(torch.autograd.Function):
     def backward(ctx, grad, *_):
         member, share, weight, distance, logp, z, labels = ctx.saved_tensors
         a = logp.exp()
-        a = a.sub_(member) if weight is None else a.mul_(weight).sub_(member)
+        if weight is not None:
+            a.mul_(weight[..., None, :])
+        a.sub_(member)
         grad = grad / -ctx.mass
         dtemperature = None
         if ctx.needs_input_grad[5]:
-            dtemperature = grad * torch.dot(a.flatten(), distance.flatten())
+            dtemperature = grad * inner_product(a, distance)
         # A sample that sits on a label is not pulled by it.
-        a.div_(distance).mul_(distance > TINY).mul_(grad * ctx.temperature)
-        dlabels = torch.addmm(a.sum(1)[:, None] * labels, a, z, alpha=-1)
-        dz = torch.addmm(a.sum(0)[:, None] * z, a.T, labels, alpha=-1)
+        a.div_(distance).mul_(distance > TINY).mul_(spread(grad * ctx.temperature))
+        dlabels = plus_product(a.sum(-1, keepdim=True) * labels, a, z, -1)
+        dz = plus_product(a.sum(-2)[..., None] * z, a.mT, labels, -1)
         if share is not None:
-            dz.addmm_(share.T, dlabels)
+            dz = plus_product(dz, share.mT, dlabels)
         return dz, dlabels, None, None, None, dtemperature, None
 
 
@@ -217,7 +255,7 @@ def distance_cross_entropy(
 
 def row_lengths(z):
     """Lengths of the rows, (n, 1), infinite for a zero row."""
-    norms = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    norms = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
     return norms.masked_fill(norms < TINY, torch.inf)
 
 
@@ -226,12 +264,12 @@ def plain_repel_loss(z, member, weight=None, scale=1.0):
     lengths = row_lengths(z)
     u = z / lengths
     sums = member @ u
-    others = sums.sum(0).sub(sums)
-    factor = scale / len(z) ** 2
+    others = sums.sum(-2, keepdim=True).sub(sums)
+    factor = scale / z.shape[-2] ** 2
     if weight is not None:
-        pairs = weight.sum().square()
+        pairs = weight.sum(-1).square()
         factor = scale * (pairs > 0) / safe_divisor(pairs)
-    loss = torch.dot(sums.flatten(), others.flatten()) * factor
+    loss = inner_product(sums, others) * factor
     return loss, (factor, member, lengths, u, others)
 
 
@@ -255,9 +293,9 @@ class _RepelLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         member, lengths, u, others = ctx.saved_tensors
-        du = member.T @ others
-        along = (u * du).sum(1, keepdim=True)
-        du.addcmul_(u, along, value=-1).mul_(grad * ctx.factor / lengths)
+        du = member.mT @ others
+        along = (u * du).sum(-1, keepdim=True)
+        du.addcmul_(u, along, value=-1).mul_(spread(grad * ctx.factor) / lengths)
         return du, None, None, None
 
 
@@ -273,15 +311,15 @@ def repel_loss(z, member, weight=None, scale=1.0):
 
 def log_probabilities(scores):
     """Logarithms of ``softmax(scores)``, classes first: (n_classes, n)."""
-    return torch.log_softmax(scores.T.contiguous(), 0)
+    return torch.log_softmax(scores.mT.contiguous(), -2)
 
 
 def weighted_mean(losses, sample_weight=None):
     """Mean over the samples, (n,), by their weights."""
     if sample_weight is None:
-        return losses.mean()
+        return losses.mean(-1)
     weight = sample_weight.to(losses.dtype)
-    return (weight * losses).sum() / safe_divisor(weight.sum())
+    return (weight * losses).sum(-1) / safe_divisor(weight.sum(-1))
 
 
 def cross_entropy(scores, y, sample_weight=None):
@@ -289,5 +327,10 @@ def cross_entropy(scores, y, sample_weight=None):
 
     ``scores`` is (n, n_classes).
     """
-    logp = log_probabilities(scores)
-    return weighted_mean(-logp.gather(0, y[None])[0], sample_weight)
+    return weighted_mean(-own_class(log_probabilities(scores), y), sample_weight)
+
+
+def own_class(values, y):
+    """Of values (n_classes, n) that of each sample's class, (n,)."""
+    index = y[..., None, :].expand(*values.shape[:-2], 1, -1)
+    return values.gather(-2, index).squeeze(-2)

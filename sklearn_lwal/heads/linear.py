@@ -15,6 +15,31 @@ FAR_FROM_ZERO = 1e3
 SQUARED_LENGTH = 1000
 
 
+def affine(x, weight, bias):
+    """``x @ weight.T + bias``, also of many layers at once.
+
+    Parameters
+    ----------
+    x : tensor of shape (..., 1, n, in_features)
+        What is common to the layers along the dimension of size 1 is multiplied once.
+    weight : tensor of shape (..., n_layers, out_features, in_features)
+    bias : tensor of shape (..., n_layers, out_features)
+    """
+    if weight.ndim == 2:
+        return F.linear(x, weight, bias)
+    if x.shape[-3] > 1:
+        return x @ weight.mT + bias[..., None, :]
+    z = weight.flatten(-3, -2) @ x.squeeze(-3).mT
+    return (z.unflatten(-2, weight.shape[-3:-1]) + bias[..., None]).mT
+
+
+class Dense(nn.Linear):
+    """A dense layer by :func:`affine`."""
+
+    def forward(self, x):
+        return affine(x, self.weight, self.bias)
+
+
 class StandardizedLinear(nn.Module):
     """A dense layer on standardised features ``(x - shift) * scale``.
 
@@ -57,7 +82,10 @@ class StandardizedLinear(nn.Module):
 
     def standardize(self, x):
         """Features as the weight takes them."""
-        return (x - self.shift) * self.scale
+        shift, scale = self.shift, self.scale
+        if shift.ndim > 1:
+            shift, scale = shift[..., None, :], scale[..., None, :]
+        return (x - shift) * scale
 
     def forward(self, x):
         if not (self.training and self.folds):
@@ -70,7 +98,8 @@ class StandardizedLinear(nn.Module):
 
     def outputs(self, standardized):
         """The outputs for features as :meth:`standardize` gives them."""
-        return F.linear(standardized, self.weight, self.bias * self.constant)
+        constant = self.constant[..., None] if self.constant.ndim else self.constant
+        return affine(standardized, self.weight, self.bias * constant)
 
     def extra_repr(self):
         return f"in_features={len(self.shift)}, out_features={len(self.weight)}"
@@ -85,7 +114,7 @@ def outputs(layer, standardized):
     """The layer's outputs for what :func:`standardize` gives."""
     if isinstance(layer, StandardizedLinear):
         return layer.outputs(standardized)
-    return F.linear(standardized, layer.weight, layer.bias)
+    return affine(standardized, layer.weight, layer.bias)
 
 
 @torch.no_grad()

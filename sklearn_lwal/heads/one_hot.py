@@ -65,34 +65,43 @@ class OneHotHead(Head):
     def latent_loss(self, z, y, sample_weight=None):
         scores = self.scores(z)
         logp = F.log_probabilities(scores)
-        own = logp.gather(0, y[None])[0]
+        own = F.own_class(logp, y)
         losses = self._regularized(logp, own) if self.training else -own
         return F.weighted_mean(losses, sample_weight), scores
 
     def _regularized(self, logp, own):
         """The loss of each sample from log p (n_classes, n) and that of its class."""
-        eps, beta, alpha, temperature, multiplier = self.regularization
+        eps, beta, alpha, temperature, multiplier = (
+            F.spread(option, 1) for option in self.regularization
+        )
         losses = -own
-        if eps:
-            losses = (1 - eps) * losses - eps * logp.mean(0)
-        if alpha:
+        if not F.is_zero(eps):
+            losses = (1 - eps) * losses - eps * logp.mean(-2)
+        if not F.is_zero(alpha):
             kl = self._teacher_kl(logp, own, temperature)
-            share = 1.0 if multiplier is None else multiplier / len(logp)
+            share = 1.0 if multiplier is None else multiplier / logp.shape[-2]
             losses = (1 - alpha) * losses + alpha * share * kl
-        if beta:
-            losses = losses + beta * (logp.exp() * logp).sum(0)
+        if not F.is_zero(beta):
+            losses = losses + beta * (logp.exp() * logp).sum(-2)
         return losses
 
     @staticmethod
     def _teacher_kl(logp, own, temperature):
         """KL(q_teacher || p), which is linear in log p: q has but two values."""
-        n_classes = len(logp)
+        n_classes = logp.shape[-2]
         rest = (1 - TEACHER_CERTAINTY) / (n_classes - 1)
-        ratio = math.exp((rest - TEACHER_CERTAINTY) / temperature)
+        exp, log = math.exp, math.log
+        if isinstance(temperature, torch.Tensor):
+            exp, log = torch.exp, torch.log
+        ratio = exp((rest - TEACHER_CERTAINTY) / temperature)
         truth = 1 / (1 + (n_classes - 1) * ratio)
         other = truth * ratio
-        entropy = truth * math.log(truth) + (n_classes - 1) * other * math.log(other)
-        return entropy - truth * own - other * (logp.sum(0) - own)
+        entropy = truth * log(truth) + (n_classes - 1) * other * log(other)
+        return entropy - truth * own - other * (logp.sum(-2) - own)
+
+    def set_options(self, l2=None, **regularization):
+        super().set_options(l2=l2)
+        self.regularization = self.regularization._replace(**regularization)
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
@@ -127,8 +136,11 @@ class CosineHead(OneHotHead):
         self.register_buffer("class_offset", torch.zeros(n_classes))
 
     def scores(self, z):
-        cosines = _unit(z) @ self.labels.to(z.dtype).T
-        return self.log_scale.exp() * cosines + self.class_offset
+        cosines = _unit(z) @ self.labels.to(z.dtype).mT
+        scale, offset = self.log_scale.exp(), self.class_offset
+        if scale.ndim:
+            scale, offset = F.spread(scale), offset[..., None, :]
+        return scale * cosines + offset
 
     @property
     def labels(self):

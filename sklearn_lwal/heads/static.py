@@ -37,8 +37,8 @@ class StaticHead(Head):
         return -F.pairwise_distance(z, self.labels.to(z.dtype))
 
     def latent_loss(self, z, y, sample_weight=None):
-        target = self.labels.to(z.dtype).index_select(0, y)
-        losses = torch.nn.functional.huber_loss(z, target, reduction="none").mean(1)
+        target = self.labels.to(z.dtype)[y]
+        losses = torch.nn.functional.huber_loss(z, target, reduction="none").mean(-1)
         with torch.no_grad():
             scores = self.scores(z)
         return F.weighted_mean(losses, sample_weight), scores

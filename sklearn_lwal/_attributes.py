@@ -17,6 +17,15 @@ class FittedAttributes(SharedParameters, BaseEstimator):
     Not a dataclass itself: what it names is no parameter.
     """
 
+    # Parameters that are numbers in the head's loss or scores, and nothing else. Only
+    # classifiers that name some can be trained together.
+    _numbers: tuple[str, ...] = ()
+
+    @property
+    def _extras(self) -> tuple[str, ...]:
+        """What a training step computes only where it is asked for."""
+        return tuple(name for name in self._numbers if getattr(self, name))
+
     labels_: NDArray[np.float32]
     classes_: NDArray
     n_features_in_: int

@@ -46,6 +46,8 @@ class LabelledRows(Dataset):
         if self.weight is not None:
             self.weight = self.weight.to(device)
         self.subset = None if subset is None else as_tensor(subset).to(device)
+        # What has been computed from these rows, for others that train on them.
+        self.known = {}
 
     def __len__(self):
         return len(self.rows) if self.subset is None else len(self.subset)
@@ -60,6 +62,16 @@ class LabelledRows(Dataset):
         """All features as one dense tensor, for callbacks that want them."""
         index = torch.arange(len(self)) if self.subset is None else self.subset
         return self.rows.take(index)
+
+    @property
+    def device(self):
+        """Where the rows come to."""
+        return self._y.device
+
+    @property
+    def all_y(self):
+        """The class indices of all rows, also those outside of the subset."""
+        return self._y
 
     @property
     def y(self):
@@ -114,7 +126,7 @@ class LabelledRows(Dataset):
     def part(self, subset):
         """The rows of an index array, which share the memory of these."""
         found = copy.copy(self)
-        found.__dict__.pop("feature_sums", None)
+        found.known = {}
         found.subset = as_tensor(subset).to(self._y.device)
         return found
 
@@ -129,7 +141,7 @@ class LabelledRows(Dataset):
         if self.weight is not None:
             index = index[self.weight[index] > 0]
         found = copy.copy(self)
-        found.__dict__.pop("feature_sums", None)
+        found.known = {}
         found.n_available = len(index)
         if len(index) > size:
             chosen = torch.randperm(len(index), generator=generator)[:size]
@@ -260,13 +272,13 @@ def rows_read_at_once(n_features):
     return int(np.clip(READ_ONCE_VALUES // max(1, n_features), 1, 16_384))
 
 
-def inference_batches(X, device, dtype):
+def inference_batches(X, device, dtype, n_readers=1):
     """X in order as dense tensors of ``dtype``, a bounded number of rows each.
 
     ``X`` may be an array of any real dtype, a CSR matrix or a tensor; only a
-    batch at a time is converted.
+    batch at a time is converted. Where several models read it at once it is smaller.
     """
-    size = rows_read_at_once(X.shape[1])
+    size = max(1, rows_read_at_once(X.shape[1]) // n_readers)
     for start in range(0, X.shape[0], size):
         rows = X[start : start + size]
         if isinstance(rows, torch.Tensor):

@@ -6,8 +6,8 @@ import math
 from skorch.callbacks import Callback
 
 
-class StopOnAccuracy(Callback):
-    """Stop when the model gets no better, and bring back the most accurate one.
+class Improvement:
+    """Which epoch was the best, and when there have been enough after it.
 
     Training goes on while the validation accuracy rises or the loss falls by
     ``tol``: on few rows the accuracy moves in large steps, and a model can learn for
@@ -24,6 +24,37 @@ class StopOnAccuracy(Callback):
     def __init__(self, patience, tol):
         self.patience = patience
         self.tol = tol
+        self.begin()
+
+    def begin(self):
+        """Forget all epochs."""
+        self.highest_accuracy_ = -math.inf
+        self.lowest_loss_ = self.best_loss_ = math.inf
+        self.misses_ = 0
+
+    def is_best(self, accuracy, loss):
+        """Count an epoch; whether its model is the best so far."""
+        higher = accuracy > self.highest_accuracy_ + self.tol
+        as_high = accuracy >= self.highest_accuracy_ - self.tol
+        best = higher or (as_high and loss < self.best_loss_)
+        if best:
+            self.best_loss_ = loss
+        if higher or loss < self.lowest_loss_ - self.tol:
+            self.highest_accuracy_ = max(accuracy, self.highest_accuracy_)
+            self.lowest_loss_ = min(loss, self.lowest_loss_)
+            self.misses_ = 0
+        else:
+            self.misses_ += 1
+        return best
+
+    @property
+    def is_over(self):
+        """Whether there have been enough epochs without improvement."""
+        return self.misses_ >= self.patience
+
+
+class StopOnAccuracy(Improvement, Callback):
+    """Stop when the model gets no better, and bring back the most accurate one."""
 
     def state_dict(self):
         """What :meth:`load_state_dict` brings back."""
@@ -35,26 +66,14 @@ class StopOnAccuracy(Callback):
         vars(self).update(state)
 
     def on_train_begin(self, net, **kwargs):
-        self.highest_accuracy_ = -math.inf
-        self.lowest_loss_ = self.best_loss_ = math.inf
+        self.begin()
         self.state_ = None
-        self.misses_ = 0
 
     def on_epoch_end(self, net, **kwargs):
-        accuracy, loss = (net.history[-1, key] for key in ("valid_acc", "valid_loss"))
-        higher = accuracy > self.highest_accuracy_ + self.tol
-        as_high = accuracy >= self.highest_accuracy_ - self.tol
-        if higher or (as_high and loss < self.best_loss_):
-            self.best_loss_ = loss
+        keys = "valid_acc", "valid_loss"
+        if self.is_best(*(net.history[-1, key] for key in keys)):
             self.state_ = copy.deepcopy(net.module_.state_dict())
-        lower = loss < self.lowest_loss_ - self.tol
-        if higher or lower:
-            self.highest_accuracy_ = max(accuracy, self.highest_accuracy_)
-            self.lowest_loss_ = min(loss, self.lowest_loss_)
-            self.misses_ = 0
-            return
-        self.misses_ += 1
-        if self.misses_ >= self.patience:
+        if self.is_over:
             # What skorch takes as the end of training.
             raise KeyboardInterrupt
 

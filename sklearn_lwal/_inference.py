@@ -73,7 +73,7 @@ class LatentClassifierMixin(
         device = torch.device(self.net_.device)
         dtype = torch.float32 if device.type == "mps" else torch.float64
         module = self.net_.module_.after_backbone(dtype)
-        dtype_out = np.float32 if images or is_float32(X) else np.float64
+        dtype_out = np.float32 if images else answer_dtype(X)
         read = self._encoded if images else inference_batches
         n_rows = len(X) if images else X.shape[0]
         result, start = None, 0
@@ -84,9 +84,19 @@ class LatentClassifierMixin(
                     result = np.empty((n_rows, part.shape[1]), dtype_out)
                 result[start : start + len(part)] = part.cpu().numpy()
                 start += len(part)
-        if not np.isfinite(result).all():
-            raise ValueError(
-                "X has values so large that what the model makes of them is not "
-                "finite. Scale the features as those that it was fitted on."
-            )
+        check_finite_answers(result)
         return result
+
+
+def answer_dtype(X):
+    """The dtype of what a model answers to X."""
+    return np.float32 if is_float32(X) else np.float64
+
+
+def check_finite_answers(answers):
+    """Raise an error where numbers have become too large."""
+    if not np.isfinite(answers).all():
+        raise ValueError(
+            "X has values so large that what the model makes of them is not "
+            "finite. Scale the features as those that it was fitted on."
+        )

@@ -291,6 +291,23 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         "refine_labels": ["boolean"],
     }
 
+    _numbers = (
+        "l2",
+        "label_momentum",
+        "repel_weight",
+        "temperature",
+        "update_every",
+        "warmup_steps",
+    )
+
+    @property
+    def _extras(self):
+        lags = self.update_every > 1 or self.warmup_steps or self.label_momentum
+        extras = {"l2": self.l2, "repel": self.repel_weight}
+        # Where there is a repel loss, labels that lag cost little more.
+        extras["lag"] = lags and not self.repel_weight
+        return tuple(name for name, value in extras.items() if value)
+
     def _make_head(self, in_features, n_classes):
         dim = self.output_dim
         if dim == "auto":

@@ -183,13 +183,7 @@ class LabelNet(NeuralNetClassifier):
             # A batch without entries: some callbacks look for the last one's.
             self.history.new_batch()
         self._record("train", total)
-        if not math.isfinite(self.history[-1, "train_loss"]):
-            raise ValueError(
-                f"The training loss became {self.history[-1, 'train_loss']} in epoch "
-                f"{len(self.history)}. Lower lr (it is {self.lr!r}; backbone_lr, where "
-                "one is trained) or scale the features, for example with "
-                "StandardScaler."
-            )
+        check_finite(self.history[-1, "train_loss"], len(self.history), self.lr)
 
     @contextlib.contextmanager
     def _own_stream(self, generator):
@@ -331,9 +325,9 @@ class LabelNet(NeuralNetClassifier):
             batches = ((features(X), y, weight) for X, y, weight in train.in_order())
             sums = sums_by_class(batches, n_classes)
         else:
-            if not hasattr(train, "feature_sums"):
-                train.feature_sums = train.class_sums(n_classes)
-            sums = train.feature_sums
+            if "class_sums" not in train.known:
+                train.known["class_sums"] = train.class_sums(n_classes)
+            sums = train.known["class_sums"]
         if earlier is None:
             return sums
         return tuple(
@@ -372,6 +366,16 @@ class LabelNet(NeuralNetClassifier):
         if average is not None:
             self._weight_average().load(average)
         del self.history[n_rows:]
+
+
+def check_finite(loss, epoch, lr):
+    """Raise an error where training has come to nothing."""
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"The training loss became {loss} in epoch {epoch}. Lower lr (it is {lr!r}; "
+            "backbone_lr, where one is trained) or scale the features, for example "
+            "with StandardScaler."
+        )
 
 
 class _Totals:

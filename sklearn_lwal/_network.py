@@ -7,31 +7,57 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import _processes as processes
-from .heads.linear import StandardizedLinear
+from .heads.linear import Dense, StandardizedLinear
 
 
 class Dropout(nn.Module):
-    """Dropout that draws from its own generator instead of the global one."""
+    """Dropout that draws from its own generator instead of the global one.
+
+    Where networks of several folds are trained together, (S, K, n, width), each fold
+    has its generator, and its K networks drop the same.
+    """
 
     def __init__(self, p):
         super().__init__()
         self.p = p
         self.generator = None
+        self.is_real = None
 
     def forward(self, x):
         if not self.training or self.p == 0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        keep = self._drawn(x) if x.ndim == 2 else self._drawn_by_fold(x)
         return x * keep.div_(1 - self.p)
+
+    def _drawn(self, x):
+        return torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+
+    def _drawn_by_fold(self, x):
+        keep = x.new_zeros(len(x), 1, *x.shape[-2:])
+        for s, generator in enumerate(self.generator):
+            n = x.shape[-2] if self.is_real is None else int(self.is_real[s].sum())
+            drawn = x.new_empty(n, x.shape[-1])
+            keep[s, 0, :n] = drawn.bernoulli_(1 - self.p, generator=generator)
+        return keep
 
     def extra_repr(self):
         return f"p={self.p}"
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that uses the running statistics for a single row."""
+    """Batch normalisation that uses the running statistics for a single row.
+
+    Also of many networks at once, (S, K, n, width), whose ``is_real`` (S, 1, n) rows
+    count.
+    """
+
+    def __init__(self, size):
+        super().__init__(size)
+        self.is_real = None
 
     def forward(self, x):
+        if x.ndim > 2:
+            return self._of_many(x)
         if self.training and len(x) > 1:
             return super().forward(x)
         return F.batch_norm(
@@ -39,12 +65,35 @@ class BatchNorm(nn.BatchNorm1d):
         )
 
 
+    def _of_many(self, x):
+        mean, variance = self.running_mean, self.running_var
+        if self.training and x.shape[-2] > 1:
+            mean, variance = self._statistics(x)
+        scale = self.weight / (variance + self.eps).sqrt()
+        return (x - mean[..., None, :]) * scale[..., None, :] + self.bias[..., None, :]
+
+    def _statistics(self, x):
+        count = x.shape[-2]
+        if self.is_real is None:
+            variance, mean = torch.var_mean(x, -2, correction=0)
+        else:
+            real = self.is_real[..., None]
+            count = self.is_real.sum(-1, keepdim=True)
+            mean = (x * real).sum(-2) / count
+            variance = ((x - mean[..., None, :]).square() * real).sum(-2) / count
+        with torch.no_grad():
+            unbiased = variance * (count / (count - 1))
+            self.running_mean = self.running_mean.lerp(mean, self.momentum)
+            self.running_var = self.running_var.lerp(unbiased, self.momentum)
+        return mean, variance
+
+
 def hidden_layers(in_features, sizes, dropout):
     """Linear-ReLU-BatchNorm-Dropout for each size; empty without sizes."""
     layers = []
     for size in sizes:
         layers += [
-            nn.Linear(in_features, size),
+            Dense(in_features, size),
             nn.ReLU(),
             BatchNorm(size),
             Dropout(dropout),
@@ -161,8 +210,23 @@ class Network(nn.Module):
         low = self.training and self.precision != "float32"
         return torch.autocast(X[0].device.type, torch.bfloat16, enabled=low)
 
+    def trained_buffers(self):
+        """Buffers that training changes, otherwise than counting its steps."""
+        norms = [m for m in self.hidden if isinstance(m, BatchNorm)]
+        statistics = [b for m in norms for b in (m.running_mean, m.running_var)]
+        return [*self.head.trained_buffers(), *statistics]
+
     def use_generator(self, generator):
-        """Let the dropout layers draw from ``generator`` (None: the global one)."""
+        """Let the dropout layers draw from ``generator`` (None: the global one).
+
+        Of the networks of several folds a list, one a fold.
+        """
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+
+    def count_rows(self, is_real):
+        """Which rows of the next batch count, (S, 1, n); None where all do."""
+        for module in self.modules():
+            if isinstance(module, (Dropout, BatchNorm)):
+                module.is_real = is_real

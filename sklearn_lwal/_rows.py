@@ -28,11 +28,13 @@ def rows_of(X, device, n_workers=0):
     Parameters
     ----------
     X : (n, ...) array or tensor, CSR matrix or Dataset
-        A Dataset gives tensors.
+        A Dataset gives tensors. What this function returned stays as it is.
     device : torch.device
     n_workers : int, default=0
         Processes that read ahead what does not lie on the device.
     """
+    if isinstance(X, _Rows):
+        return X
     if sp.issparse(X):
         return SparseRows(X, device)
     if isinstance(X, Dataset):

@@ -78,7 +78,9 @@ def prepare(
         return
     sums, masses = net.feature_sums(train, earlier)
     if closed_form and first:
-        start_head(module, sample, sums, masses, generator, find_temperature)
+        # Hidden layers, which are drawn at random, make other features for each head.
+        known = {} if len(module.hidden) or module.backbone is not None else train.known
+        start_head(module, sample, sums, masses, generator, find_temperature, known)
     if follows:
         means = sums / safe_divisor(masses)[:, None]
         if head.feature_decay is not None:
@@ -151,8 +153,11 @@ def set_units(module, sample, train):
 
 
 @torch.no_grad()
-def start_head(module, sample, sums, masses, generator, find_temperature):
-    """Put the head where discriminant analysis of its input would put it."""
+def start_head(module, sample, sums, masses, generator, find_temperature, known):
+    """Put the head where discriminant analysis of its input would put it.
+
+    ``known`` keeps what has been found for other heads on the same features.
+    """
     head = module.head
     layer = head.linear
     n_classes, output_dim = head.labels.shape
@@ -163,6 +168,35 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
     means = standardize(layer, means.to(layer.weight.device)).to(place, torch.float64)
     centre = masses @ means / masses.sum()
     sums = masses[:, None] * (means - centre)
+    kind = isinstance(layer, StandardizedLinear), min(output_dim, n_classes - 1)
+    drawn = generator.initial_seed() if len(sample) < sample.n_available else None
+    offset = head.adaptive.class_offset
+    key = "discriminant", *kind, drawn, tuple(offset.tolist())
+    if key not in known:
+        known[key] = _discriminant(module, sample, centre, means, sums, masses)
+    start, found = known[key]
+    if find_temperature:
+        head.set_temperature(start.temperature)
+    if start.uses_prior:
+        head.set_prior(discriminant.log_prior(masses))
+    if len(found) == 0:
+        # Nothing tells the classes apart, or there is one: the random start is better.
+        return
+    # Rows of classes yet to come, in partial_fit, have no direction so far.
+    length = discriminant.SPARE_LENGTH if bool((masses > 0).all()) else 1.0
+    length = length if module.backbone is None else TRAINED_SPARE_LENGTH
+    found = discriminant.with_spare_rows(found, output_dim, generator, length)
+    layer.weight.copy_(found)
+    set_bias(layer, -(found.double() @ centre))
+
+
+def _discriminant(module, sample, centre, means, sums, masses):
+    """The discriminant start, and its rows as the layer's weight takes them.
+
+    ``means`` are those of the classes; ``sums`` are measured from ``centre``.
+    """
+    head, place = module.head, centre.device
+    n_classes, output_dim = head.labels.shape
     y = sample.y.to(place)
     weight = sample.weights
     weight = torch.ones(len(y)) if weight is None else weight
@@ -200,20 +234,7 @@ def start_head(module, sample, sums, masses, generator, find_temperature):
             coordinates.T, start.weight.T, upper=True
         )
         found = span.combine(shares.T).to(place)
-    if find_temperature:
-        head.set_temperature(start.temperature)
-    if start.uses_prior:
-        head.set_prior(discriminant.log_prior(masses))
-    if len(found) == 0:
-        # Nothing tells the classes apart, or there is one: the random start is better.
-        return
-    # Rows of classes yet to come, in partial_fit, have no direction so far.
-    complete = bool((masses > 0).all())
-    length = discriminant.SPARE_LENGTH if complete else 1.0
-    length = TRAINED_SPARE_LENGTH if trained else length
-    found = discriminant.with_spare_rows(found, output_dim, generator, length)
-    layer.weight.copy_(found)
-    set_bias(layer, -(found.double() @ centre))
+    return start, found
 
 
 def _features(module, sample, centre):

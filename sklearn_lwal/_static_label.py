@@ -89,6 +89,8 @@ class StaticLabelClassifier(LabelLearningClassifier):
         "label_embeddings": ["array-like", dict, callable, None],
     }
 
+    _numbers = ("l2",)
+
     def _make_head(self, in_features, n_classes):
         embeddings = embeddings_of(self.label_embeddings, self.classes_)
         return StaticHead(in_features, torch.as_tensor(embeddings), l2=self.l2)

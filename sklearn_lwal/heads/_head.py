@@ -82,6 +82,10 @@ class Head(nn.Module):
         """Buffers that belong to the weights and are averaged with them."""
         return []
 
+    def trained_buffers(self):
+        """Buffers that training changes, otherwise than counting its steps."""
+        return self.averaged_buffers()
+
     def set_class_weights(self, weights, first):
         """Let class weights count in the decision, where they are given.
 

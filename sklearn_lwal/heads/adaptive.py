@@ -211,14 +211,12 @@ class AdaptiveLabels(nn.Module):
     @property
     def feels_origin(self) -> bool:
         """Whether moving all latents together may change the loss."""
-        lags = self.update_every > 1 or self.warmup_steps or self.label_momentum
-        return bool(lags or self.repel_weight)
+        options = self.update_every - 1, self.warmup_steps, self.label_momentum
+        return not all(F.is_zero(option) for option in (*options, self.repel_weight))
 
     def _is_update_step(self):
-        options = self.update_every, self.warmup_steps
-        if not any(isinstance(option, Tensor) for option in options):
-            if self.update_every == 1 and not self.warmup_steps:
-                return True
+        if F.is_zero(self.update_every - 1) and F.is_zero(self.warmup_steps):
+            return True
         return F.is_update_step(self.step, self.update_every, self.warmup_steps)
 
     def extra_repr(self) -> str:

@@ -53,9 +53,13 @@ class AdaptiveHead(Head):
             kept = feature_decay is not None
             self.register_buffer("class_features", means, persistent=kept)
             self.register_buffer("class_mass", mass, persistent=kept)
-            # Where every label follows every step, all distances forget the bias; an
-            # optimiser like Adam would make steps out of its gradient's rounding.
-            self.linear.bias.requires_grad_(l2 > 0 or self.adaptive.feels_origin)
+        self._train_bias_that_counts()
+
+    def _train_bias_that_counts(self):
+        # Where every label follows every step, all distances forget the bias; an
+        # optimiser like Adam would make steps out of its gradient's rounding.
+        counts = not F.is_zero(self.l2) or self.adaptive.feels_origin
+        self.linear.bias.requires_grad_(counts or not self.follows_features)
 
     def scores(self, z):
         return self.adaptive.scores(z)
@@ -131,6 +135,11 @@ class AdaptiveHead(Head):
     def averaged_buffers(self):
         return [self.labels]
 
+    def trained_buffers(self):
+        if not self.follows_features or self.feature_decay is None:
+            return [self.labels]
+        return [self.labels, self.class_features, self.class_mass]
+
     def set_class_weights(self, weights, first):
         self.adaptive.set_class_weights(weights)
         self.adaptive.class_offset.add_(self.log_prior)
@@ -153,9 +162,12 @@ class AdaptiveHead(Head):
     def set_options(self, temperature=None, l2=None, **label_options):
         super().set_options(l2=l2)
         if temperature is not None:
-            self.adaptive.temperature = temperature
+            like = self.linear.weight
+            temperature = torch.as_tensor(temperature, dtype=torch.float32)
+            self.adaptive.temperature = temperature.to(like.device)
         for name, value in label_options.items():
             setattr(self.adaptive, name, value)
+        self._train_bias_that_counts()
 
     def latents_of(self, means):
         """The latents of class means of the features, (n, in_features)."""

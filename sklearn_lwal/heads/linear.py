@@ -27,9 +27,10 @@ def affine(x, weight, bias):
     """
     if weight.ndim == 2:
         return F.linear(x, weight, bias)
-    if x.shape[-3] > 1:
+    if x.ndim > 2 and x.shape[-3] > 1:
         return x @ weight.mT + bias[..., None, :]
-    z = weight.flatten(-3, -2) @ x.squeeze(-3).mT
+    x = x if x.ndim == 2 else x.squeeze(-3)
+    z = weight.flatten(-3, -2) @ x.mT
     return (z.unflatten(-2, weight.shape[-3:-1]) + bias[..., None]).mT
 
 

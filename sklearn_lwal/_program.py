@@ -1,0 +1,248 @@
+"""The training of a stack of networks: what ``LabelNet`` does with one, done with many.
+
+A member sees the batches, the first weights and the schedule of a fit of its own.
+"""
+
+import contextlib
+import copy
+
+import numpy as np
+import torch
+
+from ._averaging import WeightAverage
+from ._batches import inference_batches, rows_read_at_once
+from ._early_stopping import Improvement
+from ._joint_batches import joint_epoch, joint_in_order
+from ._net import check_finite
+from ._stack import Part, stack
+from ._steps import Steps
+from .heads import functional as F
+
+
+class Member:
+    """One network of a program: what it starts from, and what became of it.
+
+    Parameters
+    ----------
+    start : Start
+        The network before its first step, and the rows; other members may share it.
+    lr : float
+    options : dict
+        Numbers that the head is made with, by name.
+    improvement : Improvement
+        For early stopping.
+    """
+
+    def __init__(self, start, lr, options, improvement):
+        self.start, self.lr, self.options = start, lr, options
+        self.improvement = improvement
+        self.history = []
+        self.error = None
+        self.is_over = False
+
+
+class Program:
+    """Members that are trained together.
+
+    Parameters
+    ----------
+    members : list of S lists of K Member
+        The K candidates on each of S folds. In a fold they have the same rows, stream
+        of random numbers, batches and epochs.
+    """
+
+    def __init__(self, members):
+        self.members = members
+        starts = [row[0].start for row in members]
+        self.net, self.n_epochs = starts[0].net, starts[0].n_epochs
+        self.trains = [start.train for start in starts]
+        self.valids = [start.valid for start in starts]
+        self.generators = [start.generator() for start in starts]
+        networks = [[member.start.net.module_ for member in row] for row in members]
+        self.module = stack(networks)
+        self.part = Part(self.module, networks[0][0])
+        self._set_options()
+        rates = torch.tensor([[m.lr for m in row] for row in members])
+        self.steps = Steps(self.module, self.net, rates)
+        self.best = None
+
+    def _set_options(self):
+        for name in self.members[0][0].options:
+            values = [[member.options[name] for member in row] for row in self.members]
+            value = _one_or_tensor(np.asarray(values), self.net.device)
+            self.module.head.set_options(**{name: value})
+
+    def train(self):
+        """All epochs, and what comes after the last."""
+        head, average = self.module.head, None
+        if self.net.average:
+            tensors = [p for p in self.module.parameters() if p.requires_grad]
+            average = WeightAverage([*tensors, *head.averaged_buffers()])
+        self.module.use_generator(self.generators)
+        head.start_training(max(map(len, self.trains)), self.n_epochs)
+        for _ in range(self.n_epochs):
+            head.start_epoch()
+            self._train_epoch(average)
+            if self.valids[0] is not None:
+                self._validate()
+            if all(member.is_over for row in self.members for member in row):
+                break
+        head.end_training()
+        self._restore_best()
+        if self.net.refine_labels:
+            self._refine(self.trains)
+        self.module.use_generator(None)
+        self.module.eval()
+
+    def _train_epoch(self, average):
+        module, totals = self.module.train(), Totals()
+        size = self.net.batch_size
+        with average.iterating() if average else contextlib.nullcontext():
+            for batch in joint_epoch(self.trains, size, self.generators):
+                module.count_rows(batch.is_real)
+                losses, scores = module.loss(*batch[:4])
+                self.steps.take(losses)
+                totals.add(losses.detach(), scores.detach(), batch)
+                if average:
+                    average.update()
+        self._note("train", totals)
+
+    def _note(self, prefix, totals):
+        """Write an epoch's loss and accuracy into the histories."""
+        for member, loss, accuracy in zip(
+            self._each(), *totals.read(self._shape), strict=True
+        ):
+            if member.is_over:
+                continue
+            if prefix == "train":
+                member.history.append({"epoch": len(member.history) + 1})
+            row = member.history[-1]
+            row.update({f"{prefix}_loss": loss, f"{prefix}_acc": accuracy})
+            try:
+                check_finite(row["train_loss"], row["epoch"], member.lr)
+            except ValueError as error:
+                member.error, member.is_over = error, True
+
+    @property
+    def _shape(self):
+        return len(self.members), len(self.members[0])
+
+    def _each(self):
+        return [member for row in self.members for member in row]
+
+    @torch.no_grad()
+    def _validate(self):
+        """Measure the members that stopping now would give, and keep the best."""
+        totals, module = Totals(), self.module.eval()
+        head = module.head
+        before = {name: buffer.clone() for name, buffer in head.named_buffers()}
+        if self.net.refine_labels:
+            self._refine(self.trains)
+        for batch in self._in_order(self.valids):
+            scores = module(batch.X)
+            losses = F.cross_entropy(scores, batch.y, batch.weight)
+            totals.add(losses, scores, batch, by_weight=True)
+        for name, buffer in head.named_buffers():
+            buffer.copy_(before[name])
+        self._note("valid", totals)
+        self._keep_best()
+
+    def _in_order(self, folds):
+        width = folds[0].rows.shape[1]
+        # All members look at the batch at once.
+        size = max(1, rows_read_at_once(width) // max(self._shape))
+        return joint_in_order(folds, size)
+
+    def _keep_best(self):
+        better = []
+        for member in self._each():
+            row = member.history[-1]
+            improved = not member.is_over and member.improvement.is_best(
+                row["valid_acc"], row["valid_loss"]
+            )
+            better.append(improved)
+            member.is_over = member.is_over or member.improvement.is_over
+        better = torch.tensor(better, device=self.net.device).view(self._shape)
+        state = self.part.members_state()
+        if self.best is None:
+            self.best = [tensor.detach().clone() for tensor in state]
+        for best, tensor in zip(self.best, state, strict=True):
+            chosen = F.spread(better, tensor.ndim - 2)
+            best.copy_(torch.where(chosen, tensor, best))
+
+    @torch.no_grad()
+    def _restore_best(self):
+        if self.best is not None:
+            for tensor, best in zip(self.part.members_state(), self.best, strict=True):
+                tensor.copy_(best)
+
+    @torch.no_grad()
+    def _refine(self, trains):
+        """Labels from Eq. (1) over all training rows, as ``LabelNet.refine``."""
+        sums, masses = self._feature_sums(trains)
+        means = sums / F.safe_divisor(masses)[..., None]
+        self.module.head.refine(means, masses > 0)
+
+    def _feature_sums(self, trains):
+        """Sums of the heads' inputs in the classes, (S, K or 1, n_classes, d)."""
+        if not self.module.trains_features:
+            parts = [self.net.feature_sums(train) for train in trains]
+            sums, masses = zip(*parts, strict=True)
+            return torch.stack(sums)[:, None], torch.stack(masses)[:, None]
+        module = self.module.eval()
+        identity = torch.eye(len(self.net.classes), device=self.net.device)
+        sums, masses = 0.0, 0.0
+        for batch in self._in_order(trains):
+            member = F.class_membership(batch.y, identity, batch.weight)
+            sums = sums + (member @ module.features(batch.X)).double()
+            masses = masses + member.sum(-1, dtype=torch.float64)
+        return sums, masses
+
+    def network(self, s, k):
+        """A network like that of a fit of its own."""
+        found = copy.deepcopy(self.members[s][k].start.net.module_)
+        self.part.copy_into(found, s, k)
+        found.head.set_options(**self.members[s][k].options)
+        return found.eval()
+
+    @torch.inference_mode()
+    def scores(self, s, X):
+        """Class scores of all rows by the members of a row, (K, n, n_classes)."""
+        part, n_members = self.part.fold(s, torch.float64), len(self.members[s])
+        found = np.empty((n_members, X.shape[0], len(self.net.classes)))
+        start = 0
+        for rows in inference_batches(X, self.net.device, torch.float64, n_members):
+            end = start + len(rows)
+            found[:, start:end] = part(rows[None, None])[0].cpu().numpy()
+            start = end
+        return found
+
+
+def _one_or_tensor(values, device):
+    """The value of all, or a tensor (S, K) with that of each."""
+    if (values == values[0, 0]).all():
+        return values[0, 0].item()
+    found = torch.from_numpy(values).to(device)
+    return found.float() if found.is_floating_point() else found
+
+
+class Totals:
+    """Sums over an epoch, (S, K), kept on the device and read once at its end."""
+
+    def __init__(self):
+        self.loss = self.correct = self.mass = 0.0
+
+    def add(self, losses, scores, batch, by_weight=False):
+        own = scores.mT.contiguous()
+        hits = (own >= F.own_class(own, batch.y)[..., None, :]).sum(-2) == 1
+        counts = batch.weight if by_weight else batch.is_real
+        mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
+        hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)
+        self.loss = self.loss + losses * mass
+        self.correct = self.correct + hits
+        self.mass = self.mass + mass
+
+    def read(self, shape):
+        """Mean losses and accuracies, two lists of S * K floats."""
+        both = (self.loss / self.mass, self.correct / self.mass)
+        return [part.expand(shape).flatten().tolist() for part in both]

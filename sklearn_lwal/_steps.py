@@ -1,0 +1,66 @@
+"""Optimisation steps of many networks, each with its own learning rate."""
+
+import torch
+
+# Options of a parameter group that are the net's, or how the step is computed.
+NOT_OPTIONS = frozenset(["params", "lr", "rate", "of_backbone"])
+
+
+class Steps:
+    """Steps of the kind that a net takes, for a stack of networks.
+
+    Those of SGD, Adam, AdamW and RMSprop are proportional to the learning rate. Where
+    rates differ the optimiser makes one with a rate of 1, of which each network keeps
+    its share.
+
+    Parameters
+    ----------
+    module : Network
+        A stack, see :func:`~sklearn_lwal._stack.stack`.
+    net : LabelNet
+        With the optimiser of one of its networks.
+    rates : tensor of shape (S, K)
+        Learning rates.
+    """
+
+    def __init__(self, module, net, rates):
+        self.max_grad_norm = net.max_grad_norm
+        self.shared = bool((rates == rates[0, 0]).all())
+        rates = rates.to(net.device)
+        names = {id(p): name for name, p in net.module_.named_parameters()}
+        stacked = dict(module.named_parameters())
+        groups, self.shares = [], []
+        for group in net.optimizer_.param_groups:
+            params = [stacked[names[id(p)]] for p in group["params"]]
+            params = [p for p in params if p.requires_grad]
+            lr = float(rates[0, 0]) * group["rate"] if self.shared else 1.0
+            options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
+            groups.append({"params": params, "lr": lr, **options})
+            share = rates * group["rate"]
+            self.shares += [share[(..., *(None,) * (p.ndim - 2))] for p in params]
+        self.optimizer = type(net.optimizer_)(groups)
+        self.params = [p for group in groups for p in group["params"]]
+
+    def take(self, losses):
+        """One step of each network down its loss, (S, K)."""
+        self.optimizer.zero_grad()
+        losses.sum().backward()
+        if self.max_grad_norm is not None:
+            self._clip()
+        if self.shared:
+            self.optimizer.step()
+            return
+        before = [p.detach().clone() for p in self.params]
+        self.optimizer.step()
+        with torch.no_grad():
+            for p, old, share in zip(self.params, before, self.shares, strict=True):
+                p.copy_(torch.lerp(old, p, share))
+
+    def _clip(self):
+        """As torch's ``clip_grad_norm_``, each network on its own."""
+        grads = [p.grad for p in self.params if p.grad is not None]
+        squares = [g.square().flatten(2).sum(-1) if g.ndim > 2 else g ** 2 for g in grads]
+        norm = sum(squares).sqrt()
+        share = (self.max_grad_norm / (norm + 1e-6)).clamp_max(1.0)
+        for grad in grads:
+            grad.mul_(share[(..., *(None,) * (grad.ndim - 2))])

@@ -1,0 +1,304 @@
+"""Classifiers that differ in numbers alone, trained together on one or more folds."""
+
+from __future__ import annotations
+
+import copy
+import time
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from . import _validation as check
+from ._base import LabelLearningClassifier
+from ._early_stopping import Improvement
+from ._errors import memory_errors
+from ._identity import fingerprint
+from ._inference import answer_dtype
+from ._program import Member, Program
+from ._starting import Features, FoldRows, Start, taken
+
+# Parameters that each candidate may have another value of, besides the options of its
+# head. They do not change what a fit starts from.
+OWN = frozenset(["lr", "tol", "n_iter_no_change"])
+# Parameters that concern a fit of its own.
+WITHOUT_EFFECT = frozenset(["memory"])
+# Latents of up to this many times the dimensions of others are trained with those.
+PADDING = 2.0
+# Tensors of the size of the weights that training one network takes: weight, gradient,
+# two moments, the state before a step, the average, copies in between and the start.
+COPIES = 10
+# Tensors of the size of a batch's scores, or of its latents.
+INTERMEDIATE = 12
+
+
+class Fold(NamedTuple):
+    """Rows to train on: those of X and y with the numbers ``rows``, or all."""
+
+    X: Any
+    y: Any
+    rows: np.ndarray | None
+    fit_params: dict
+
+
+def reason_alone(estimator):
+    """Why a classifier cannot be trained together with others; None where it can."""
+    if not isinstance(estimator, LabelLearningClassifier):
+        return f"{type(estimator).__name__} is not of this library"
+    if not estimator._numbers:
+        return f"{type(estimator).__name__} has a head that stands alone"
+    try:
+        estimator._validate_params()
+        estimator._check_parameters()
+    except (ValueError, TypeError) as error:
+        return f"its parameters are not valid: {error}"
+    if estimator.backbone is not None:
+        return "it has a backbone"
+    for name, usual in USUAL.items():
+        if getattr(estimator, name) != usual:
+            return f"{name}={getattr(estimator, name)!r}"
+    if not isinstance(estimator.optimizer, str):
+        return "optimizer is a class"
+    if any(not key.startswith("optimizer__") for key in estimator.net_params or {}):
+        return "net_params has more than options of the optimizer"
+    if "optimizer__param_groups" in (estimator.net_params or {}):
+        return "net_params has parameter groups"
+    if torch.device(check.resolve_device(estimator.device)).type == "mps":
+        return "device='mps'"
+    return None
+
+
+# What training in one program does not know of.
+USUAL = {
+    "callbacks": None,
+    "checkpoint_dir": None,
+    "compile": False,
+    "distributed": False,
+    "precision": "float32",
+    "verbose": 0,
+    "warm_start": False,
+}
+
+
+def groups_of(estimators):
+    """Which of the classifiers go into one program: lists of their places."""
+    found = {}
+    for place, estimator in enumerate(estimators):
+        found.setdefault(_kind(estimator), []).append(place)
+    return list(found.values())
+
+
+def _numbers(estimator):
+    """The options of the head that are numbers, by name."""
+    values = {name: getattr(estimator, name) for name in estimator._numbers}
+    return {name: v for name, v in values.items() if _is_number(v)}
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _kind(estimator):
+    """Alike for classifiers that may be trained together, but for their shapes."""
+    # What is off for all costs nothing.
+    return _start_kind(estimator, without=("output_dim",)), estimator._extras
+
+
+def _start_kind(estimator, without=()):
+    """Alike for classifiers that start from the same network."""
+    free = {*OWN, *WITHOUT_EFFECT, *_numbers(estimator), *without}
+    given = estimator.get_params(deep=False).items()
+    known = [(name, _word(value)) for name, value in given if name not in free]
+    return type(estimator), tuple(sorted(known))
+
+
+def _word(value):
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return f"{type(value).__name__} {value!r}"
+    return fingerprint(value)
+
+
+class TrainedTogether:
+    """The classifiers, each trained on every fold.
+
+    Parameters
+    ----------
+    estimators : list of classifiers
+        Not fitted; one list of those that :func:`groups_of` made.
+    folds : list of Fold
+    starts : dict, optional
+        Keeps what fits begin with for the next group on the same folds.
+    """
+
+    def __init__(self, estimators, folds, starts=None):
+        begin = time.perf_counter()
+        self.starts = {} if starts is None else starts
+        self.estimators, self.folds = estimators, folds
+        if "rows" not in self.starts:
+            self.starts["rows"] = list(_with_rows(estimators[0], folds))
+        rows = self.starts["rows"]
+        self.members = [self._started(s, fold) for s, fold in enumerate(rows)]
+        self.places = {}
+        for rows in self._programs():
+            program = Program([[self.members[s][k] for s, k in row] for row in rows])
+            with memory_errors("Lower max_memory"):
+                program.train()
+            for r, row in enumerate(rows):
+                for c, place in enumerate(row):
+                    self.places[place] = program, r, c
+        self.seconds = time.perf_counter() - begin
+
+    def _started(self, s, fold):
+        """A member for each estimator, or the error that its fit would raise."""
+        if isinstance(fold, Exception):
+            return [fold] * len(self.estimators)
+        starts, found = self.starts, []
+        for estimator in self.estimators:
+            key = s, _start_kind(estimator), fold.batch_size(estimator)
+            if key not in starts:
+                try:
+                    starts[key] = Start(_fresh(estimator), fold)
+                except (ValueError, TypeError, MemoryError) as error:
+                    starts[key] = error
+            start = starts[key]
+            if isinstance(start, Start):
+                stopping = Improvement(estimator.n_iter_no_change, estimator.tol)
+                start = Member(start, estimator.lr, _numbers(estimator), stopping)
+            found.append(start)
+        return found
+
+    def _programs(self):
+        """Places (fold, candidate) in lists of rows: a program each.
+
+        A row is what has one stream of random numbers; rows of one length and shape
+        make a program.
+        """
+        rows = {}
+        for s, members in enumerate(self.members):
+            for k, member in enumerate(members):
+                if isinstance(member, Member):
+                    key = s, member.start.shape, member.start.stream
+                    rows.setdefault(key, []).append((s, k))
+        widths = sorted({member.start.width for member in self._all_members()})
+        joined = {}
+        for (_, shape, _), row in rows.items():
+            s, k = row[0]
+            width = _bucket(self.members[s][k].start.width, widths)
+            joined.setdefault((shape, width, len(row)), []).append(row)
+        return joined.values()
+
+    def _all_members(self):
+        return (m for row in self.members for m in row if isinstance(m, Member))
+
+    def error(self, fold, candidate):
+        """What the candidate's own fit would have raised, or None."""
+        member = self.members[fold][candidate]
+        return member.error if isinstance(member, Member) else member
+
+    def classes(self, fold, candidate):
+        """The classes that the candidate knows from the fold."""
+        return self.members[fold][candidate].start.estimator.classes_
+
+    def scores(self, fold, X):
+        """Class scores of rows, (n, n_classes) of each candidate, None after an error.
+
+        They may not be finite; the candidate's own answers would be an error then.
+        """
+        found = [None] * len(self.estimators)
+        wanted = {}
+        for k in range(len(self.estimators)):
+            if self.error(fold, k) is None:
+                program, r, c = self.places[fold, k]
+                wanted.setdefault((program, r), []).append((k, c))
+        for (program, r), columns in wanted.items():
+            estimator = program.members[r][0].start.estimator
+            X = check.check_X(estimator, X, reset=False, dtype="numeric")
+            scores = program.scores(r, X).astype(answer_dtype(X), copy=False)
+            for k, c in columns:
+                found[k] = scores[c]
+        return found
+
+    def estimator(self, fold, candidate):
+        """The candidate as its own fit on the fold would have left it, to predict."""
+        member = self.members[fold][candidate]
+        program, r, c = self.places[fold, candidate]
+        found = copy.copy(member.start.estimator)
+        found.set_params(**self.estimators[candidate].get_params(deep=False))
+        found.net_ = copy.copy(found.net_)
+        found.net_.module_ = program.network(r, c)
+        found.history_ = [dict(row) for row in member.history]
+        found.n_iter_ = len(found.history_)
+        found._take_from_net()
+        found._measure(member.start.train, False)
+        return found
+
+
+def _bucket(width, widths):
+    """The widest of those that this width is trained with."""
+    least = widths[0]
+    for other in widths:
+        if other > PADDING * least:
+            least = other
+        if other == width:
+            return least
+    return least
+
+
+def _fresh(estimator):
+    """A copy that a fit may change, with random numbers of its own."""
+    found = copy.copy(estimator)
+    found.random_state = copy.deepcopy(estimator.random_state)
+    return found
+
+
+def _with_rows(estimator, folds):
+    """The training rows of each fold, or an error; folds of one X share its features."""
+    known = {}
+    for fold in folds:
+        if id(fold.X) not in known:
+            known[id(fold.X)] = _features(estimator, fold.X)
+        features, numbers = known[id(fold.X)], fold.rows
+        if isinstance(features, Exception) and numbers is not None:
+            # Only some rows may be bad.
+            features, numbers = _features(estimator, taken(fold.X, numbers)), None
+        if isinstance(features, Exception):
+            yield features
+            continue
+        if numbers is None:
+            numbers = np.arange(len(features.rows))
+        weight = fold.fit_params.get("sample_weight")
+        weight = weight if weight is None else taken(weight, fold.rows)
+        try:
+            yield FoldRows(features, numbers, taken(fold.y, fold.rows), weight)
+        except (ValueError, TypeError) as error:
+            yield error
+
+
+def _features(estimator, X):
+    try:
+        return Features(estimator, X)
+    except (ValueError, TypeError, MemoryError) as error:
+        return error
+
+
+def bytes_needed(estimators, folds, n_test_rows):
+    """Memory that training takes at its peak, with scores of so many rows a fold."""
+    X, y, rows, _ = folds[0]
+    n_rows = len(y) if rows is None else len(rows)
+    probe = _fresh(estimators[0])
+    probe.classes_ = np.unique(np.asarray(y))
+    probe.n_features_in_ = X.shape[1]
+    probe._built_for = n_classes = len(probe.classes_)
+    total = 0
+    for estimator in estimators:
+        probe.set_params(**estimator.get_params(deep=False))
+        with torch.device("meta"):
+            network = probe._make_network()
+        n_weights = sum(p.numel() for p in network.parameters())
+        width = network.head.linear.weight.shape[0] + sum(probe._hidden_sizes())
+        batch = min(n_rows, probe._batch_size(n_rows))
+        values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
+        # Scores are float64, and there are two copies of them for a while.
+        total += 4 * values + 16 * n_test_rows * n_classes
+    return len(folds) * total

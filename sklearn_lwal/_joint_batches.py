@@ -10,9 +10,9 @@ from ._batches import n_batches
 class JointBatch(NamedTuple):
     """A batch of S folds; rows that only fill up the shorter ones have no weight.
 
-    ``X`` is (S, 1, n, ...), the others are (S, 1, n): ``y``, the weights (or None where
-    all rows count alike), places among the rows of the fold, and which rows are real
-    (None: all).
+    ``X`` is (S, 1, n, n_features), the others are (S, 1, n): ``y``, the weights (or
+    None where all rows count alike), places among the rows of the fold, and which rows
+    are real (None: all).
     """
 
     X: torch.Tensor
@@ -21,65 +21,76 @@ class JointBatch(NamedTuple):
     rows: torch.Tensor
     is_real: torch.Tensor | None
 
-    @property
-    def mass(self):
-        """Real rows of each fold, (S, 1) or their number."""
-        return self.y.shape[-1] if self.is_real is None else self.is_real.sum(-1)
 
-
-def joint_epoch(trains, batch_size, generators):
+def joint_epoch(folds, batch_size, generators):
     """One epoch of :class:`JointBatch` over folds of as many batches.
 
-    ``trains`` are S :class:`LabelledRows`, each with its generator.
+    ``folds`` are S :class:`LabelledRows`, each with its generator.
     """
     orders = [
-        torch.randperm(len(train), generator=generator)
-        for train, generator in zip(trains, generators, strict=True)
+        torch.randperm(len(fold), generator=generator)
+        for fold, generator in zip(folds, generators, strict=True)
     ]
-    count = n_batches(len(trains[0]), batch_size)
-    parts = zip(*(order.tensor_split(count) for order in orders), strict=True)
-    for places in parts:
-        yield joint_batch(trains, places)
+    count = n_batches(len(folds[0]), batch_size)
+    # The first batches have one more where the rows do not come out even.
+    sizes = [
+        [len(fold) // count + (i < len(fold) % count) for i in range(count)]
+        for fold in folds
+    ]
+    return _batches(folds, orders, torch.tensor(sizes))
 
 
 def joint_in_order(folds, size):
     """All rows of the folds once, in order, in batches of at most ``size``."""
-    most = max(map(len, folds))
-    for start in range(0, most, size):
-        places = [torch.arange(start, min(start + size, len(f))) for f in folds]
-        yield joint_batch(folds, places)
+    starts = torch.arange(0, max(map(len, folds)), size)
+    ends = torch.tensor([len(fold) for fold in folds])[:, None]
+    sizes = (ends - starts).clamp(0, size)
+    return _batches(folds, [torch.arange(len(fold)) for fold in folds], sizes)
 
 
-def joint_batch(folds, places):
-    """The rows at these places of each fold."""
-    longest = max(map(len, places))
-    is_real = None
-    if min(map(len, places)) < longest:
-        sizes = torch.tensor([len(part) for part in places])
-        is_real = (torch.arange(longest) < sizes[:, None])[:, None]
-        # Any row will do where there is none: it does not count.
-        places = [
-            torch.cat([part, part.new_zeros(longest - len(part))]) for part in places
-        ]
-    device = folds[0].device
-    places = [part.to(device) for part in places]
-    index = [
-        part if fold.subset is None else fold.subset[part]
-        for fold, part in zip(folds, places, strict=True)
-    ]
-    rows = [fold.rows for fold in folds]
-    if all(part is rows[0] for part in rows):
-        X = rows[0].take(torch.cat(index))
-        X = X.unflatten(0, (len(folds), longest))
-    else:
-        taken = zip(rows, index, strict=True)
-        X = torch.stack([part.take(chosen) for part, chosen in taken])
-    y = torch.stack([f.all_y[i] for f, i in zip(folds, index, strict=True)])
+def _batches(folds, orders, sizes):
+    """Batches of these (S, n_batches) sizes from the rows in these orders."""
+    device, longest = folds[0].device, sizes.amax(0)
+    parts = [_padded(*known, longest) for known in zip(orders, sizes, strict=True)]
+    places, is_real = (torch.stack(part).to(device) for part in zip(*parts, strict=True))
+    pairs = list(zip(folds, places, strict=True))
+    index = [p if fold.subset is None else fold.subset[p] for fold, p in pairs]
+    y = torch.stack([fold.all_y[i] for fold, i in zip(folds, index, strict=True)])
     weight = None
     if folds[0].weight is not None:
-        weight = [f.weight[i] for f, i in zip(folds, index, strict=True)]
-        weight = torch.stack(weight)[:, None]
-    if is_real is not None:
-        is_real = is_real.to(device)
-        weight = is_real.to(X.dtype) if weight is None else weight * is_real
-    return JointBatch(X[:, None], y[:, None], weight, torch.stack(places)[:, None], is_real)
+        weight = [fold.weight[i] for fold, i in zip(folds, index, strict=True)]
+        weight = torch.stack(weight) * is_real
+    index = torch.stack(index)
+    full = (sizes == longest).all(0).tolist()
+    start = 0
+    for n, is_full in zip(longest.tolist(), full, strict=True):
+        batch = slice(start, start + n)
+        start = batch.stop
+        real = None if is_full else is_real[:, None, batch]
+        known = None if weight is None else weight[:, None, batch]
+        if known is None and real is not None:
+            known = real.float()
+        X = _taken(folds, index[:, batch])
+        yield JointBatch(X, y[:, None, batch], known, places[:, None, batch], real)
+
+
+def _padded(order, sizes, longest):
+    """Places in the order, batch after batch, each as long as the longest.
+
+    Also which of them are real; the others are any rows.
+    """
+    ends = sizes.cumsum(0)
+    within = torch.cat([torch.arange(n) for n in longest.tolist()])
+    batch = torch.arange(len(longest)).repeat_interleave(longest)
+    places = (ends - sizes)[batch] + within
+    is_real = within < sizes[batch]
+    return order[places.clamp_max(len(order) - 1)], is_real
+
+
+def _taken(folds, index):
+    """The features of rows (S, n), (S, 1, n, n_features)."""
+    rows = [fold.rows for fold in folds]
+    if all(part is rows[0] for part in rows):
+        return rows[0].take(index.flatten()).unflatten(0, index.shape)[:, None]
+    taken = [part.take(chosen) for part, chosen in zip(rows, index, strict=True)]
+    return torch.stack(taken)[:, None]

@@ -233,8 +233,8 @@ class Totals:
         self.loss = self.correct = self.mass = 0.0
 
     def add(self, losses, scores, batch, by_weight=False):
-        own = scores.mT.contiguous()
-        hits = (own >= F.own_class(own, batch.y)[..., None, :]).sum(-2) == 1
+        scores = scores.mT
+        hits = F.own_class(scores, batch.y) >= scores.amax(-2)
         counts = batch.weight if by_weight else batch.is_real
         mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
         hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)

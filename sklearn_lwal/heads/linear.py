@@ -31,7 +31,9 @@ def affine(x, weight, bias):
         return x @ weight.mT + bias[..., None, :]
     x = x if x.ndim == 2 else x.squeeze(-3)
     z = weight.flatten(-3, -2) @ x.mT
-    return (z.unflatten(-2, weight.shape[-3:-1]) + bias[..., None]).mT
+    # In one piece, as all that follows likes it best.
+    z = z.unflatten(-2, weight.shape[-3:-1]).mT.contiguous()
+    return z + bias[..., None, :]
 
 
 class Dense(nn.Linear):

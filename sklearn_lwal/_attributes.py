@@ -17,8 +17,7 @@ class FittedAttributes(SharedParameters, BaseEstimator):
     Not a dataclass itself: what it names is no parameter.
     """
 
-    # Parameters that are numbers in the head's loss or scores, and nothing else. Only
-    # classifiers that name some can be trained together.
+    # Parameters that are numbers in the head's loss or scores, and nothing else.
     _numbers: tuple[str, ...] = ()
 
     @property

@@ -11,8 +11,8 @@ class JointBatch(NamedTuple):
     """A batch of S folds; rows that only fill up the shorter ones have no weight.
 
     ``X`` is (S, 1, n, n_features), the others are (S, 1, n): ``y``, the weights (or
-    None where all rows count alike), places among the rows of the fold, and which rows
-    are real (None: all).
+    None where all rows count alike), places among the rows of the fold (of what is no
+    row a place after all of them), and which rows are real (None: all).
     """
 
     X: torch.Tensor
@@ -52,7 +52,9 @@ def _batches(folds, orders, sizes):
     """Batches of these (S, n_batches) sizes from the rows in these orders."""
     device, longest = folds[0].device, sizes.amax(0)
     parts = [_padded(*known, longest) for known in zip(orders, sizes, strict=True)]
-    places, is_real = (torch.stack(part).to(device) for part in zip(*parts, strict=True))
+    places, is_real = (
+        torch.stack(part).to(device) for part in zip(*parts, strict=True)
+    )
     pairs = list(zip(folds, places, strict=True))
     index = [p if fold.subset is None else fold.subset[p] for fold, p in pairs]
     y = torch.stack([fold.all_y[i] for fold, i in zip(folds, index, strict=True)])
@@ -61,6 +63,7 @@ def _batches(folds, orders, sizes):
         weight = [fold.weight[i] for fold, i in zip(folds, index, strict=True)]
         weight = torch.stack(weight) * is_real
     index = torch.stack(index)
+    places = places.where(is_real, max(map(len, folds)))
     full = (sizes == longest).all(0).tolist()
     start = 0
     for n, is_full in zip(longest.tolist(), full, strict=True):

@@ -302,11 +302,8 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
 
     @property
     def _extras(self):
-        lags = self.update_every > 1 or self.warmup_steps or self.label_momentum
-        extras = {"l2": self.l2, "repel": self.repel_weight}
-        # Where there is a repel loss, labels that lag cost little more.
-        extras["lag"] = lags and not self.repel_weight
-        return tuple(name for name, value in extras.items() if value)
+        # Labels that lag cost next to nothing.
+        return tuple(name for name in ("l2", "repel_weight") if getattr(self, name))
 
     def _make_head(self, in_features, n_classes):
         dim = self.output_dim

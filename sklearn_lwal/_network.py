@@ -64,7 +64,6 @@ class BatchNorm(nn.BatchNorm1d):
             x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
         )
 
-
     def _of_many(self, x):
         mean, variance = self.running_mean, self.running_var
         if self.training and x.shape[-2] > 1:

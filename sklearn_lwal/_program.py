@@ -58,6 +58,8 @@ class Program:
         self.trains = [start.train for start in starts]
         self.valids = [start.valid for start in starts]
         self.generators = [start.generator() for start in starts]
+        pairs = zip(starts, self.generators, strict=True)
+        self.drops = [start.estimator._drops(generator) for start, generator in pairs]
         networks = [[member.start.net.module_ for member in row] for row in members]
         self.module = stack(networks)
         self.part = Part(self.module, networks[0][0])
@@ -78,8 +80,9 @@ class Program:
         if self.net.average:
             tensors = [p for p in self.module.parameters() if p.requires_grad]
             average = WeightAverage([*tensors, *head.averaged_buffers()])
-        self.module.use_generator(self.generators)
-        head.start_training(max(map(len, self.trains)), self.n_epochs)
+        self.module.use_generator(self.drops)
+        # One more, for what fills up the batches.
+        head.start_training(1 + max(map(len, self.trains)), self.n_epochs)
         for _ in range(self.n_epochs):
             head.start_epoch()
             self._train_epoch(average)

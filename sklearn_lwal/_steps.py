@@ -52,14 +52,13 @@ class Steps:
             return
         before = [p.detach().clone() for p in self.params]
         self.optimizer.step()
-        with torch.no_grad():
-            for p, old, share in zip(self.params, before, self.shares, strict=True):
-                p.copy_(torch.lerp(old, p, share))
+        for p, old, share in zip(self.params, before, self.shares, strict=True):
+            torch.lerp(old, p.detach(), share, out=p.detach())
 
     def _clip(self):
         """As torch's ``clip_grad_norm_``, each network on its own."""
         grads = [p.grad for p in self.params if p.grad is not None]
-        squares = [g.square().flatten(2).sum(-1) if g.ndim > 2 else g ** 2 for g in grads]
+        squares = [g.square().flatten(2).sum(-1) if g.ndim > 2 else g**2 for g in grads]
         norm = sum(squares).sqrt()
         share = (self.max_grad_norm / (norm + 1e-6)).clamp_max(1.0)
         for grad in grads:

@@ -27,6 +27,7 @@ FLOORS = (
     {"_open_set"},
     {"_base"},
     {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
+    {"_stack", "_joint_batches", "_steps", "_starting", "_program", "_together"},
     {"persistence", "_restored_net"},
 )
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.

@@ -54,35 +54,37 @@ class LabelEmbedHead(Head):
         self.embeddings = nn.Parameter(torch.eye(n_classes))
 
     def forward(self, features):
-        return super().forward(features)[:, : len(self.embeddings)]
+        return super().forward(features)[..., : self.embeddings.shape[-1]]
 
     def training_latent(self, features):
         """o1 and o2 side by side, (n, 2 * n_classes)."""
         both = super().forward(features)
         if not features.requires_grad:
             return both
-        n_classes = len(self.embeddings)
+        n_classes = self.embeddings.shape[-1]
         alone = super().forward(features.detach())
-        return torch.cat([both[:, :n_classes], alone[:, n_classes:]], dim=1)
+        return torch.cat([both[..., :n_classes], alone[..., n_classes:]], dim=-1)
 
     def scores(self, z):
         return z
 
     def latent_loss(self, z, y, sample_weight=None):
-        o1, o2 = z.chunk(2, dim=1)
+        o1, o2 = z.chunk(2, dim=-1)
         logp1, logp2 = F.log_probabilities(o1), F.log_probabilities(o2)
-        own1, own2 = (logp.gather(0, y[None])[0] for logp in (logp1, logp2))
+        own1, own2 = (F.own_class(logp, y) for logp in (logp1, logp2))
         targets = F.log_probabilities(self.embeddings)
-        soft = -(targets.detach().exp().index_select(1, y) * logp1).sum(0)
-        losses = -self.hard_weight * own1 + (1 - self.hard_weight) * soft - own2
+        soft = -(F.columns(targets.detach().exp(), y) * logp1).sum(-2)
+        hard, cap = (F.spread(x, 1) for x in (self.hard_weight, self.confidence_cap))
+        losses = -hard * own1 + (1 - hard) * soft - own2
         loss = F.weighted_mean(losses, sample_weight)
         weight = _relative(sample_weight, own2)
-        taught = weight * (o2.detach().argmax(1) == y)
-        teacher = F.log_probabilities(o2.detach() / self.temperature).exp()
-        lesson = -(teacher * targets.index_select(1, y)).sum(0)
-        loss = loss + (taught * lesson).sum() / (taught.sum() + 1e-8)
-        excess = (own2.exp() - self.confidence_cap).clamp_min(0)
-        return loss + (weight * excess).sum(), o1
+        taught = weight * (o2.detach().argmax(-1) == y)
+        softened = o2.detach() / F.spread(self.temperature)
+        teacher = F.log_probabilities(softened).exp()
+        lesson = -(teacher * F.columns(targets, y)).sum(-2)
+        loss = loss + (taught * lesson).sum(-1) / (taught.sum(-1) + 1e-8)
+        excess = (own2.exp() - cap).clamp_min(0)
+        return loss + (weight * excess).sum(-1), o1
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
@@ -101,4 +103,5 @@ def _relative(sample_weight, like):
     if sample_weight is None:
         return torch.ones_like(like)
     weight = sample_weight.to(like.dtype)
-    return weight * ((weight > 0).sum() / F.safe_divisor(weight.sum()))
+    count, mass = (weight > 0).sum(-1), F.safe_divisor(weight.sum(-1))
+    return weight * F.spread(count / mass, 1)

@@ -334,3 +334,11 @@ def own_class(values, y):
     """Of values (n_classes, n) that of each sample's class, (n,)."""
     index = y[..., None, :].expand(*values.shape[:-2], 1, -1)
     return values.gather(-2, index).squeeze(-2)
+
+
+def columns(values, y):
+    """Of values (n_classes, n_classes) the column of each sample's class."""
+    if y.ndim == 1:
+        return values.index_select(1, y)
+    index = y[..., None, :].expand(*values.shape[:-1], -1)
+    return values.gather(-1, index)

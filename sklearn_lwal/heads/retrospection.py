@@ -16,6 +16,7 @@ where b = 0.9, T = 5 and q is the one stored last.
 import torch
 
 from . import functional as F
+from ._head import Head
 from .one_hot import OneHotHead
 
 
@@ -58,9 +59,10 @@ class RetrospectionHead(OneHotHead):
 
     def start_training(self, n_samples, n_epochs):
         self.n_epochs = n_epochs
-        if n_epochs > self.update_every and self.retrospection:
-            device = self.linear.weight.device
-            self.soft_labels = torch.zeros(n_samples, len(self.one_hot), device=device)
+        if n_epochs > self.update_every and not F.is_zero(self.retrospection):
+            # Of many heads at once one for each.
+            shape = *self.linear.bias.shape[:-1], n_samples, len(self.one_hot)
+            self.soft_labels = torch.zeros(shape, device=self.linear.weight.device)
 
     def start_epoch(self):
         self.epoch += 1
@@ -79,15 +81,21 @@ class RetrospectionHead(OneHotHead):
     def loss(self, z, y, sample_weight=None, features=None, rows=None):
         loss, scores = self.latent_loss(z, y, sample_weight)
         if self.soft_labels is not None:
-            share = self._share()
-            if share:
-                known = self.soft_labels.index_select(0, rows)
+            share, places = self._share(), self._places(rows)
+            if not F.is_zero(share):
+                known = self.soft_labels.gather(-2, places)
                 past = F.weighted_mean(self._divergence(z, known), sample_weight)
                 loss = torch.lerp(loss, past, share)
             if self.epoch % self.update_every == 0:
-                softened = F.log_probabilities(z.detach() / self.temperature).exp()
-                self.soft_labels.index_copy_(0, rows, softened.T.float())
+                soft = z.detach() / F.spread(self.temperature)
+                soft = F.log_probabilities(soft).exp().mT.float()
+                self.soft_labels.scatter_(-2, places, soft)
         return self._with_l2(loss), scores
+
+    def _places(self, rows):
+        """Where the stored predictions of rows lie, (n, n_classes)."""
+        shape = *self.soft_labels.shape[:-2], rows.shape[-1], len(self.one_hot)
+        return rows[..., None].expand(shape)
 
     def _share(self):
         """The weight a of the stored predictions in this epoch."""
@@ -102,7 +110,10 @@ class RetrospectionHead(OneHotHead):
         """Divergence from the stored predictions (n, n_classes), one a sample."""
         paper = self.variant == "paper"
         temperature = self.temperature if paper else 1.0
-        logp = F.log_probabilities(z / temperature)
-        soft = soft.T.to(logp.dtype)
-        divergence = -(torch.special.entr(soft) + soft * logp).sum(0)
-        return temperature**2 * divergence
+        logp = F.log_probabilities(z / F.spread(temperature))
+        soft = soft.mT.to(logp.dtype)
+        divergence = -(torch.special.entr(soft) + soft * logp).sum(-2)
+        return F.spread(temperature, 1) ** 2 * divergence
+
+    def set_options(self, **options):
+        Head.set_options(self, **options)

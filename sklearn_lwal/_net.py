@@ -372,9 +372,9 @@ def check_finite(loss, epoch, lr):
     """Raise an error where training has come to nothing."""
     if not math.isfinite(loss):
         raise ValueError(
-            f"The training loss became {loss} in epoch {epoch}. Lower lr (it is {lr!r}; "
-            "backbone_lr, where one is trained) or scale the features, for example "
-            "with StandardScaler."
+            f"The training loss became {loss} in epoch {epoch}. Lower lr (it is "
+            f"{lr!r}; backbone_lr, where one is trained) or scale the features, for "
+            "example with StandardScaler."
         )
 
 

@@ -11,7 +11,6 @@ import torch
 
 from ._averaging import WeightAverage
 from ._batches import inference_batches, rows_read_at_once
-from ._early_stopping import Improvement
 from ._joint_batches import joint_epoch, joint_in_order
 from ._net import check_finite
 from ._stack import Part, stack

@@ -254,7 +254,7 @@ def _fresh(estimator):
 
 
 def _with_rows(estimator, folds):
-    """The training rows of each fold, or an error; folds of one X share its features."""
+    """The training rows of each fold, or an error; folds of one X share it."""
     known = {}
     for fold in folds:
         if id(fold.X) not in known:

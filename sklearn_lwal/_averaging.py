@@ -26,6 +26,12 @@ class WeightAverage:
         self.others = [tensor.detach().clone() for tensor in tensors]
         self.n_steps = 0
 
+    def narrowed(self, tensors, kept):
+        """The average of those (S, K) networks that are left, in these tensors."""
+        found = WeightAverage(tensors)
+        found.load(([other[:, kept] for other in self.others], self.n_steps))
+        return found
+
     @contextlib.contextmanager
     def iterating(self):
         """Bring the optimiser's weights into the module."""

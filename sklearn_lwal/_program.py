@@ -51,7 +51,7 @@ class Program:
     """
 
     def __init__(self, members):
-        self.members = members
+        self.members = self.running = members
         starts = [row[0].start for row in members]
         self.net, self.n_epochs = starts[0].net, starts[0].n_epochs
         self.trains = [start.train for start in starts]
@@ -59,46 +59,76 @@ class Program:
         self.generators = [start.generator() for start in starts]
         pairs = zip(starts, self.generators, strict=True)
         self.drops = [start.estimator._drops(generator) for start, generator in pairs]
-        networks = [[member.start.net.module_ for member in row] for row in members]
-        self.module = stack(networks)
-        self.part = Part(self.module, networks[0][0])
-        self._set_options()
-        rates = torch.tensor([[m.lr for m in row] for row in members])
-        self.steps = Steps(self.module, self.net, rates)
-        self.best = None
+        self.average = self.best = None
+        self.kept = list(range(len(members[0])))
+        self._run(self._stacked())
+        if self.net.average:
+            self.average = WeightAverage(self._averaged())
 
-    def _set_options(self):
-        for name in self.members[0][0].options:
-            values = [[member.options[name] for member in row] for row in self.members]
+    def _stacked(self):
+        return stack([[m.start.net.module_ for m in row] for row in self.members])
+
+    def _run(self, module):
+        """Let the running members be those of a stack."""
+        self.module = module
+        self.part = Part(module, self.members[0][0].start.net.module_)
+        for name in self.running[0][0].options:
+            values = [[m.options[name] for m in row] for row in self.running]
             value = _one_or_tensor(np.asarray(values), self.net.device)
-            self.module.head.set_options(**{name: value})
+            module.head.set_options(**{name: value})
+        rates = torch.tensor([[m.lr for m in row] for row in self.running])
+        self.steps = Steps(module, self.net, rates)
+
+    def _averaged(self):
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        return [*trained, *self.module.head.averaged_buffers()]
 
     def train(self):
         """All epochs, and what comes after the last."""
-        head, average = self.module.head, None
-        if self.net.average:
-            tensors = [p for p in self.module.parameters() if p.requires_grad]
-            average = WeightAverage([*tensors, *head.averaged_buffers()])
         self.module.use_generator(self.drops)
         # One more, for what fills up the batches.
-        head.start_training(1 + max(map(len, self.trains)), self.n_epochs)
+        n_rows = 1 + max(map(len, self.trains))
+        self.module.head.start_training(n_rows, self.n_epochs)
         for _ in range(self.n_epochs):
-            head.start_epoch()
-            self._train_epoch(average)
+            self.module.head.start_epoch()
+            self._train_epoch()
             if self.valids[0] is not None:
                 self._validate()
-            if all(member.is_over for row in self.members for member in row):
+                self._drop_finished()
+            if all(member.is_over for member in self._each()):
                 break
-        head.end_training()
-        self._restore_best()
+        self.module.head.end_training()
+        if self.best is not None:
+            self._restore_best()
         if self.net.refine_labels:
             self._refine(self.trains)
         self.module.use_generator(None)
         self.module.eval()
+        self.average = self.steps = self.best = None
 
-    def _train_epoch(self, average):
+    def _drop_finished(self):
+        """Go on with those that are not over on all folds, once that is half of them.
+
+        What was best in the others has been kept.
+        """
+        over = [
+            all(m.is_over for m in column) for column in zip(*self.running, strict=True)
+        ]
+        left = [k for k, is_over in enumerate(over) if not is_over]
+        if not left or 2 * len(left) > len(over):
+            return
+        steps = self.steps
+        self.running = [[row[k] for k in left] for row in self.running]
+        self.kept = [self.kept[k] for k in left]
+        self._run(self.part.columns(left))
+        self.steps.go_on_from(steps, left)
+        self.module.head.narrow(left)
+        if self.average:
+            self.average = self.average.narrowed(self._averaged(), left)
+
+    def _train_epoch(self):
         module, totals = self.module.train(), Totals()
-        size = self.net.batch_size
+        size, average = self.net.batch_size, self.average
         with average.iterating() if average else contextlib.nullcontext():
             for batch in joint_epoch(self.trains, size, self.generators):
                 module.count_rows(batch.is_real)
@@ -127,10 +157,10 @@ class Program:
 
     @property
     def _shape(self):
-        return len(self.members), len(self.members[0])
+        return len(self.running), len(self.running[0])
 
     def _each(self):
-        return [member for row in self.members for member in row]
+        return [member for row in self.running for member in row]
 
     @torch.no_grad()
     def _validate(self):
@@ -165,18 +195,21 @@ class Program:
             better.append(improved)
             member.is_over = member.is_over or member.improvement.is_over
         better = torch.tensor(better, device=self.net.device).view(self._shape)
-        state = self.part.members_state()
+        state = self.part.trained()
         if self.best is None:
             self.best = [tensor.detach().clone() for tensor in state]
         for best, tensor in zip(self.best, state, strict=True):
             chosen = F.spread(better, tensor.ndim - 2)
-            best.copy_(torch.where(chosen, tensor, best))
+            best[:, self.kept] = torch.where(chosen, tensor, best[:, self.kept])
 
     @torch.no_grad()
     def _restore_best(self):
-        if self.best is not None:
-            for tensor, best in zip(self.part.members_state(), self.best, strict=True):
-                tensor.copy_(best)
+        """Let all members be what they were at their best."""
+        self.running, self.kept = self.members, list(range(len(self.members[0])))
+        if self.steps.params[0].shape[:2] != self._shape:
+            self._run(self._stacked())
+        for tensor, best in zip(self.part.trained(), self.best, strict=True):
+            tensor.copy_(best)
 
     @torch.no_grad()
     def _refine(self, trains):

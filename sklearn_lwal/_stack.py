@@ -94,13 +94,21 @@ class Part:
         self.shapes = {name: t.shape for name, t in _tensors(like)}
         self.n_members = next(whole.parameters()).shape[1]
 
-    def members_state(self):
-        """All tensors that differ between the networks of a fold."""
-        return [
-            tensor
-            for name, tensor in _tensors(self.whole)
-            if self._is_stacked(name, tensor) and tensor.shape[1] == self.n_members
-        ]
+    def trained(self):
+        """All tensors that training changes, (S, K, ...)."""
+        return [*self.whole.parameters(), *self.whole.trained_buffers()]
+
+    def columns(self, kept):
+        """A stack of these candidates alone, in training mode."""
+        parts = {}
+        for name, tensor in _tensors(self.whole):
+            part = tensor.detach()
+            if self._is_stacked(name, tensor) and tensor.shape[1] == self.n_members:
+                part = part[:, kept]
+            if isinstance(tensor, nn.Parameter):
+                part = nn.Parameter(part, tensor.requires_grad)
+            parts[id(tensor)] = part
+        return copy.deepcopy(self.whole, parts)
 
     def fold(self, s, dtype):
         """A stack of the fold's networks in evaluation mode."""

@@ -1,5 +1,7 @@
 """Optimisation steps of many networks, each with its own learning rate."""
 
+import copy
+
 import torch
 
 # Options of a parameter group that are the net's, or how the step is computed.
@@ -55,10 +57,19 @@ class Steps:
         for p, old, share in zip(self.params, before, self.shares, strict=True):
             torch.lerp(old, p.detach(), share, out=p.detach())
 
+    def go_on_from(self, others, kept):
+        """Take the moments of those (S, K) networks that are left."""
+        for mine, theirs in zip(self.params, others.params, strict=True):
+            for name, value in others.optimizer.state.get(theirs, {}).items():
+                of_each = torch.is_tensor(value) and value.shape == theirs.shape
+                value = value[:, kept].clone() if of_each else copy.copy(value)
+                self.optimizer.state[mine][name] = value
+
     def _clip(self):
         """As torch's ``clip_grad_norm_``, each network on its own."""
         grads = [p.grad for p in self.params if p.grad is not None]
-        squares = [g.square().flatten(2).sum(-1) if g.ndim > 2 else g**2 for g in grads]
+        # One number is a dimension of its own.
+        squares = [g[..., None].flatten(2).square().sum(-1) for g in grads]
         norm = sum(squares).sqrt()
         share = (self.max_grad_norm / (norm + 1e-6)).clamp_max(1.0)
         for grad in grads:

@@ -58,6 +58,9 @@ class Head(nn.Module):
     def start_epoch(self):
         """Told before each of these epochs."""
 
+    def narrow(self, kept):
+        """Told that of many heads at once, (S, K), only these of the K go on."""
+
     def end_training(self):
         """Told after the last one, or when training breaks off."""
 

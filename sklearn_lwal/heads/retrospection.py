@@ -70,6 +70,10 @@ class RetrospectionHead(OneHotHead):
     def end_training(self):
         self.soft_labels, self.epoch, self.n_epochs = None, 0, 0
 
+    def narrow(self, kept):
+        if self.soft_labels is not None:
+            self.soft_labels = self.soft_labels[:, kept]
+
     def training_state(self):
         return {"soft_labels": self.soft_labels, "epoch": self.epoch}
 

@@ -21,6 +21,8 @@ def stack(networks):
         differ: the narrower ones get dimensions that are and stay 0.
     """
     whole = copy.deepcopy(networks[0][0])
+    # Rows are fewer than the weights of all networks: they are what is standardised.
+    whole.first_layer.folds = False
     trained = {id(buffer) for buffer in whole.trained_buffers()}
     for name, tensor in [*whole.named_parameters(), *whole.named_buffers()]:
         of_each = [[_named(net, name) for net in row] for row in networks]

@@ -105,8 +105,6 @@ class Start:
         estimator._prepare(self.train, False)
         self.estimator, self.net = estimator, estimator.net_
         self.n_epochs = estimator._n_epochs(len(self.train))
-        # As the rows of a stack's first layer come standardised.
-        self.net.module_.first_layer.folds = False
 
     def generator(self):
         """The stream of random numbers that training goes on with."""

@@ -39,7 +39,8 @@ class Steps:
             options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
             groups.append({"params": params, "lr": lr, **options})
             share = rates * group["rate"]
-            self.shares += [share[(..., *(None,) * (p.ndim - 2))] for p in params]
+            shares = (share[(..., *(None,) * (p.ndim - 2))].to(p) for p in params)
+            self.shares += shares
         self.optimizer = type(net.optimizer_)(groups)
         self.params = [p for group in groups for p in group["params"]]
 

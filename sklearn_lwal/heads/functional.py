@@ -336,8 +336,15 @@ def own_class(values, y):
     return values.gather(-2, index).squeeze(-2)
 
 
+def rows(values, y):
+    """Of values (n_classes, p) the row of each sample's class, (n, p)."""
+    if values.ndim == 2:
+        return values[y]
+    return torch.take_along_dim(values, y[..., None], -2)
+
+
 def columns(values, y):
-    """Of values (n_classes, n_classes) the column of each sample's class."""
+    """Of values (p, n_classes) the column of each sample's class, (p, n)."""
     if y.ndim == 1:
         return values.index_select(1, y)
     index = y[..., None, :].expand(*values.shape[:-1], -1)

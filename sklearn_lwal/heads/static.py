@@ -37,7 +37,7 @@ class StaticHead(Head):
         return -F.pairwise_distance(z, self.labels.to(z.dtype))
 
     def latent_loss(self, z, y, sample_weight=None):
-        target = self.labels.to(z.dtype)[y]
+        target = F.rows(self.labels.to(z.dtype), y).expand_as(z)
         losses = torch.nn.functional.huber_loss(z, target, reduction="none").mean(-1)
         with torch.no_grad():
             scores = self.scores(z)

@@ -1,0 +1,170 @@
+"""The cells of a search, candidates times folds: trained when the first is asked for."""
+
+import time
+
+from joblib import Parallel, delayed
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_method_params
+
+from ._chunk import Chunk
+from ._free_memory import free_bytes
+from ._progress import FitsProgress
+from ._stand_in import NUMBER, Cell
+from ._before import TEST, TRAIN
+from ._together import bytes_needed
+from ._validation import resolve_device
+
+# Of the memory that is free.
+SHARE = 0.25
+
+
+class Cells:
+    """Trains the candidates of a plan and answers for each of them on each fold.
+
+    They are asked for in the order of the plan, and kept no longer than that takes.
+
+    Parameters
+    ----------
+    plan : Plan
+    search : LabelSearchCV
+        With the options.
+    X, y : of n rows
+    splits : Splits
+    """
+
+    def __init__(self, plan, search, X, y, splits):
+        self.plan, self.search = plan, search
+        self.X, self.y, self.splits = X, y, splits
+        self.parts = (TRAIN, TEST) if search.return_train_score else (TEST,)
+        # Seconds of training, and of scores that came with it, by candidate and fold.
+        self.seconds = {}
+        self.bar = FitsProgress(len(plan.candidates), search.verbose)
+        self.release()
+
+    def release(self):
+        """Forget what was trained."""
+        self.chunk = self.before = self.group = self.fits_alone = None
+        self.bar.close()
+
+    def cell(self, number, X):
+        """The cell of a candidate and the fold whose training rows X shows."""
+        fold, _ = self.splits.place(X)
+        if number in self.plan.alone:
+            return self._cell_alone(number, fold)
+        if self.chunk is None or number not in self.chunk.columns:
+            # Before the next takes memory, too.
+            self.chunk = None
+            self._train(number)
+        return self.chunk.cell(number, fold)
+
+    def _train(self, number):
+        """Train a candidate and as many of its program as there is room for."""
+        group, numbers = next(
+            (group, numbers[numbers.index(number) :])
+            for group in self.plan.groups
+            for numbers in group.lists
+            if number in numbers
+        )
+        self._prepare(group)
+        numbers = self._that_fit(numbers)
+        self.chunk = self._chunk(numbers)
+        numbers = [*self.chunk.columns]
+        n_folds = len(self.splits.pairs)
+        n_cells = len(numbers) * n_folds
+        for fold in range(n_folds):
+            before = self.before.seconds[fold] / sum(map(len, group.lists))
+            training = self.chunk.seconds / n_cells + before
+            for number in numbers:
+                self.seconds[number, fold] = training, self.chunk.score_seconds / n_cells
+        self.bar.update(n_cells, n_folds)
+
+    def _prepare(self, group):
+        """What comes before the classifiers, unless it is there already."""
+        if self.group is not group:
+            self.before = None
+            estimator = self.plan.estimator(group.lists[0][0])
+            pairs = self.splits.pairs
+            self.before = group.make(estimator, self.X, self.y, pairs, group.weights)
+            self.group = group
+
+    def _that_fit(self, numbers):
+        """As many of the candidates as memory has room for, at least one."""
+        classifiers = [self.plan.classifiers[number] for number in numbers]
+        folds = [fold for fold in self.before.folds if not isinstance(fold, Exception)]
+        n_rows = max(
+            sum(len(pair[part]) for part in self.parts) for pair in self.splits.pairs
+        )
+        room = self.search.max_memory
+        if room is None:
+            room = SHARE * free_bytes(resolve_device(classifiers[0].device))
+        least, most = 1, len(numbers)
+        while least < most:
+            middle = (least + most + 1) // 2
+            if bytes_needed(classifiers[:middle], folds, n_rows) <= room:
+                least = middle
+            else:
+                most = middle - 1
+        return numbers[:least]
+
+    def _chunk(self, numbers):
+        try:
+            return Chunk(numbers, self.plan, self.before, self.splits, self.parts)
+        except MemoryError:
+            # The estimate was too low, or somebody else has taken memory since.
+            if len(numbers) == 1:
+                raise
+        return self._chunk(numbers[: len(numbers) // 2])
+
+    def _cell_alone(self, number, fold):
+        if self.fits_alone is None:
+            self.fits_alone = self._fit_alone()
+        fitted, seconds = next(self.fits_alone)
+        self.seconds[number, fold] = seconds, 0.0
+        self.bar.update(1, len(self.splits.pairs))
+        if isinstance(fitted, Exception):
+            raise fitted
+        return Cell(lambda: fitted)
+
+    def _fit_alone(self):
+        """The other candidates on each fold in turn, by the user's jobs."""
+        options = {
+            "n_jobs": self.search.n_jobs,
+            "pre_dispatch": self.search.pre_dispatch,
+        }
+        try:
+            parallel = Parallel(**options, return_as="generator")
+        except ValueError:
+            # Some backends only give all results at once.
+            parallel = Parallel(**options)
+        calls = (
+            delayed(_fit_alone)(
+                self.plan.estimator(number), self.X, self.y, train, self.plan.fit_params
+            )
+            for number in self.plan.alone
+            for train, _ in self.splits.pairs
+        )
+        return iter(parallel(calls))
+
+    def in_order(self, evaluated, n_splits, out):
+        """Candidates as they were given and what scikit-learn found for each cell."""
+        found = {}
+        for place, parameters in enumerate(evaluated):
+            number = parameters[NUMBER]
+            for fold in range(n_splits):
+                result = out[place * n_splits + fold]
+                training, scoring = self.seconds[number, fold]
+                result["fit_time"] = training
+                result["score_time"] += scoring
+                found[number, fold] = result
+        return self.plan.candidates, [found[place] for place in sorted(found)]
+
+
+def _fit_alone(estimator, X, y, rows, fit_params):
+    """A fitted estimator, or the error, and the seconds that it took."""
+    begin = time.perf_counter()
+    given = _check_method_params(X, fit_params, rows)
+    try:
+        fitted = estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **given)
+    except Exception as error:
+        fitted = error
+    return fitted, time.perf_counter() - begin

@@ -1,0 +1,76 @@
+"""Candidates that memory has room for at once: trained, and their scores."""
+
+import time
+
+import numpy as np
+from sklearn.base import clone
+
+from ._stand_in import Cell
+from ._together import TrainedTogether
+
+
+class Chunk:
+    """Candidates trained on all folds, and what they say of rows to be scored on.
+
+    Parameters
+    ----------
+    numbers : list of int
+    plan : Plan
+    before : Rows
+        What comes before the classifiers, fitted.
+    splits : Splits
+    parts : sequence of int
+        Which rows of a split are scored on.
+    """
+
+    def __init__(self, numbers, plan, before, splits, parts):
+        self.plan, self.before, self.splits = plan, before, splits
+        self.columns = {number: i for i, number in enumerate(numbers)}
+        whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
+        # Folds on which nothing went wrong so far are all that is trained on.
+        self.programs = {fold: i for i, fold in enumerate(whole)}
+        self.failed = {
+            fold: (error, error.__traceback__)
+            for fold, error in enumerate(before.folds)
+            if fold not in self.programs
+        }
+        classifiers = [clone(plan.classifiers[number]) for number in numbers]
+        folds = [before.folds[fold] for fold in whole]
+        self.trained = TrainedTogether(classifiers, folds) if whole else None
+        self.seconds = self.trained.seconds if whole else 0.0
+        begin = time.perf_counter()
+        self.scores = {(f, part): self._scores(f, part) for f in whole for part in parts}
+        self.score_seconds = time.perf_counter() - begin
+
+    def _scores(self, fold, part):
+        """Class scores of each candidate; None of all if there is anything amiss."""
+        try:
+            rows = self.before.rows(fold, part)
+            return self.trained.scores(self.programs[fold], rows)
+        except (ValueError, TypeError):
+            # Which a candidate tells in its own words when it is asked.
+            return [None] * len(self.columns)
+
+    def cell(self, number, fold):
+        """The cell of a candidate, or the error that its fit would raise."""
+        if fold in self.failed:
+            error, traceback = self.failed[fold]
+            raise error.with_traceback(traceback)
+        place = self.programs[fold], self.columns[number]
+        error = self.trained.error(*place)
+        if error is not None:
+            raise error
+        return Cell(
+            lambda: self._estimator(number, fold, place),
+            self.trained.classes(*place),
+            lambda X: self._scores_of(X, number),
+        )
+
+    def _scores_of(self, X, number):
+        found = self.scores.get(self.splits.place(X))
+        scores = None if found is None else found[self.columns[number]]
+        return scores if isinstance(scores, np.ndarray) else None
+
+    def _estimator(self, number, fold, place):
+        classifier = self.trained.estimator(*place)
+        return self.before.whole(fold, classifier, self.plan.estimator(number))

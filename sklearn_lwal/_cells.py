@@ -44,13 +44,21 @@ class Cells:
     def release(self):
         """Forget what was trained."""
         self.chunk = self.before = self.group = self.fits_alone = None
+        self.errors = {}
         self.bar.close()
 
     def cell(self, number, X):
         """The cell of a candidate and the fold whose training rows X shows."""
         fold, _ = self.splits.place(X)
-        if number in self.plan.alone:
-            return self._cell_alone(number, fold)
+        of = self._cell_alone if number in self.plan.alone else self._cell_of_chunk
+        cell = of(number, fold)
+        if isinstance(cell, Cell):
+            return cell
+        # Candidates share errors, whose tracebacks grow each time they are raised.
+        _, traceback = self.errors.setdefault(id(cell), (cell, cell.__traceback__))
+        raise cell.with_traceback(traceback)
+
+    def _cell_of_chunk(self, number, fold):
         if self.chunk is None or number not in self.chunk.columns:
             # Before the next takes memory, too.
             self.chunk = None
@@ -121,9 +129,7 @@ class Cells:
         fitted, seconds = next(self.fits_alone)
         self.seconds[number, fold] = seconds, 0.0
         self.bar.update(1, len(self.splits.pairs))
-        if isinstance(fitted, Exception):
-            raise fitted
-        return Cell(lambda: fitted)
+        return fitted if isinstance(fitted, Exception) else Cell(lambda: fitted)
 
     def _fit_alone(self):
         """The other candidates on each fold in turn, by the user's jobs."""

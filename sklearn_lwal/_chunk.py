@@ -29,11 +29,6 @@ class Chunk:
         whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
         # Folds on which nothing went wrong so far are all that is trained on.
         self.programs = {fold: i for i, fold in enumerate(whole)}
-        self.failed = {
-            fold: (error, error.__traceback__)
-            for fold, error in enumerate(before.folds)
-            if fold not in self.programs
-        }
         classifiers = [clone(plan.classifiers[number]) for number in numbers]
         folds = [before.folds[fold] for fold in whole]
         self.trained = TrainedTogether(classifiers, folds) if whole else None
@@ -53,14 +48,10 @@ class Chunk:
 
     def cell(self, number, fold):
         """The cell of a candidate, or the error that its fit would raise."""
-        if fold in self.failed:
-            error, traceback = self.failed[fold]
-            raise error.with_traceback(traceback)
+        if fold not in self.programs:
+            return self.before.folds[fold]
         place = self.programs[fold], self.columns[number]
-        error = self.trained.error(*place)
-        if error is not None:
-            raise error
-        return Cell(
+        return self.trained.error(*place) or Cell(
             lambda: self._estimator(number, fold, place),
             self.trained.classes(*place),
             lambda X: self._scores_of(X, number),

@@ -54,6 +54,8 @@ class Rows:
 
     def __init__(self, estimator, X, y, pairs, weights):
         self.X, self.pairs = X, pairs
+        # What the candidates' fits begin with, by device, for :class:`TrainedTogether`.
+        self.starts = {}
         self.seconds = np.zeros(len(pairs))
         # A Fold each, or the error that was raised on the way there.
         self.folds = [Fold(X, y, train, weights) for train, _ in pairs]
@@ -96,8 +98,7 @@ class AfterSteps(Rows):
     """What the steps of a Pipeline before its last make of the rows of each fold."""
 
     def __init__(self, estimator, X, y, pairs, weights):
-        self.X, self.pairs = X, pairs
-        self.seconds = np.zeros(len(pairs))
+        super().__init__(estimator, X, y, pairs, weights)
         self.folds, self.steps, self.made = [], [], {}
         for fold, (train, _) in enumerate(pairs):
             begin = time.perf_counter()

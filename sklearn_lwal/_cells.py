@@ -6,7 +6,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from ._chunk import Chunk
+from ._chunk import Chunk, Untrained
 from ._free_memory import free_bytes
 from ._progress import FitsProgress
 from ._stand_in import NUMBER, Cell
@@ -95,33 +95,41 @@ class Cells:
             self.before = group.make(estimator, self.X, self.y, pairs, group.weights)
             self.group = group
 
+    def _chunk(self, numbers):
+        try:
+            numbers = self._that_fit(numbers)
+            return Chunk(numbers, self.plan, self.before, self.splits, self.parts)
+        except MemoryError as error:
+            if len(numbers) == 1:
+                return Untrained(numbers, error)
+        except Exception as error:
+            return Untrained(numbers, error)
+        # The estimate was too low, or somebody else has taken memory since.
+        return self._chunk(numbers[: len(numbers) // 2])
+
     def _that_fit(self, numbers):
         """As many of the candidates as memory has room for, at least one."""
-        classifiers = [self.plan.classifiers[number] for number in numbers]
         folds = [fold for fold in self.before.folds if not isinstance(fold, Exception)]
+        classifiers = [self.plan.classifiers[number] for number in numbers]
         n_rows = max(
             sum(len(pair[part]) for part in self.parts) for pair in self.splits.pairs
         )
         room = self.search.max_memory
         if room is None:
             room = SHARE * free_bytes(resolve_device(classifiers[0].device))
-        least, most = 1, len(numbers)
-        while least < most:
-            middle = (least + most + 1) // 2
-            if bytes_needed(classifiers[:middle], folds, n_rows) <= room:
-                least = middle
-            else:
-                most = middle - 1
-        return numbers[:least]
 
-    def _chunk(self, numbers):
+        def fit(n):
+            return bytes_needed(classifiers[:n], folds, n_rows) <= room
+
+        least, most = 1, len(numbers)
         try:
-            return Chunk(numbers, self.plan, self.before, self.splits, self.parts)
-        except MemoryError:
-            # The estimate was too low, or somebody else has taken memory since.
-            if len(numbers) == 1:
-                raise
-        return self._chunk(numbers[: len(numbers) // 2])
+            while folds and least < most:
+                middle = (least + most + 1) // 2
+                least, most = (middle, most) if fit(middle) else (least, middle - 1)
+        except (TypeError, ValueError, IndexError):
+            # X or y is not what it should be; those who train say how.
+            return numbers
+        return numbers[:most]
 
     def _cell_alone(self, number, fold):
         if self.fits_alone is None:

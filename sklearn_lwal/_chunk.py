@@ -31,20 +31,26 @@ class Chunk:
         self.programs = {fold: i for i, fold in enumerate(whole)}
         classifiers = [clone(plan.classifiers[number]) for number in numbers]
         folds = [before.folds[fold] for fold in whole]
-        self.trained = TrainedTogether(classifiers, folds) if whole else None
-        self.seconds = self.trained.seconds if whole else 0.0
+        self.trained, self.seconds = None, 0.0
+        if whole:
+            starts = before.starts.setdefault(str(classifiers[0].device), {})
+            self.trained = TrainedTogether(classifiers, folds, starts)
+            self.seconds = self.trained.seconds
         begin = time.perf_counter()
         self.scores = {(f, part): self._scores(f, part) for f in whole for part in parts}
         self.score_seconds = time.perf_counter() - begin
 
     def _scores(self, fold, part):
-        """Class scores of each candidate; None of all if there is anything amiss."""
+        """Class scores of each candidate; None where there is anything amiss.
+
+        Which the candidate tells in its own words when it is asked.
+        """
         try:
             rows = self.before.rows(fold, part)
-            return self.trained.scores(self.programs[fold], rows)
+            scores = self.trained.scores(self.programs[fold], rows)
         except (ValueError, TypeError):
-            # Which a candidate tells in its own words when it is asked.
             return [None] * len(self.columns)
+        return [None if s is None or not np.isfinite(s).all() else s for s in scores]
 
     def cell(self, number, fold):
         """The cell of a candidate, or the error that its fit would raise."""
@@ -59,9 +65,27 @@ class Chunk:
 
     def _scores_of(self, X, number):
         found = self.scores.get(self.splits.place(X))
-        scores = None if found is None else found[self.columns[number]]
-        return scores if isinstance(scores, np.ndarray) else None
+        return None if found is None else found[self.columns[number]]
 
     def _estimator(self, number, fold, place):
         classifier = self.trained.estimator(*place)
         return self.before.whole(fold, classifier, self.plan.estimator(number))
+
+
+class Untrained:
+    """Candidates that could not be trained, and why.
+
+    Parameters
+    ----------
+    numbers : list of int
+    error : Exception
+    """
+
+    seconds = score_seconds = 0.0
+
+    def __init__(self, numbers, error):
+        self.columns, self.error = numbers, error
+
+    def cell(self, number, fold):
+        """The error."""
+        return self.error

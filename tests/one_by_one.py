@@ -11,7 +11,7 @@ class OneByOne:
     # (candidates, folds) of each program, and how many estimators were taken from it.
     programs, n_taken = [], 0
 
-    def __init__(self, estimators, folds):
+    def __init__(self, estimators, folds, starts=None):
         self.programs.append((estimators, folds))
         self.fitted = [[_fitted(e, fold) for e in estimators] for fold in folds]
 

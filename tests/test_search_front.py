@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    KFold,
     PredefinedSplit,
     RandomizedSearchCV,
     ShuffleSplit,
@@ -33,7 +34,7 @@ from sklearn_lwal import (
 from sklearn_lwal._views import View
 
 QUICK = LwALClassifier(max_epochs=2, random_state=0, device="cpu")
-GRID = {"l2": [0.0, 1e-3], "lr": [1e-3, 1e-2]}
+GRID = {"l2": [1e-2, 1e-3], "lr": [1e-3, 1e-2]}
 # The second and the fourth can not be trained together with others.
 MIXED = {"callbacks": [None, []], "lr": [1e-3, 1e-2]}
 
@@ -297,14 +298,39 @@ def test_less_memory_makes_more_programs(iris, programs):
 
 def test_too_little_memory_is_found_out(iris, programs, monkeypatch):
     class Narrow(OneByOne):
-        def __init__(self, estimators, folds):
+        def __init__(self, estimators, folds, starts=None):
             if len(estimators) > 1:
                 raise MemoryError
-            super().__init__(estimators, folds)
+            super().__init__(estimators, folds, starts)
 
     monkeypatch.setattr("sklearn_lwal._chunk.TrainedTogether", Narrow)
     both(QUICK, GRID, *iris)
     assert len(programs) == 4
+
+
+def test_what_goes_wrong_in_training_is_told_once(iris, programs, monkeypatch):
+    class Broken(OneByOne):
+        def __init__(self, estimators, folds, starts=None):
+            super().__init__([], folds)
+            raise RuntimeError("no such device")
+
+    monkeypatch.setattr("sklearn_lwal._chunk.TrainedTogether", Broken)
+    with pytest.raises(ValueError, match="12 fits failed(.|\n)*no such device"):
+        LabelSearchCV(QUICK, GRID, cv=3).fit(*iris)
+    assert len(programs) == 1
+
+
+@pytest.mark.parametrize("wrong", ["one column", "ragged", "classes"])
+def test_wrong_input_fails_as_in_grid_search(iris, wrong):
+    X, y = iris
+    ragged = [row[: 3 + i % 2].tolist() for i, row in enumerate(X)]
+    X = {"one column": X[:, 0], "ragged": ragged}.get(wrong, X)
+    y = np.zeros(150) if wrong == "classes" else y
+    for Search in (LabelSearchCV, GridSearchCV):
+        with pytest.raises(ValueError, match="All the 12 fits failed") as raised:
+            Search(QUICK, GRID, cv=KFold(3)).fit(X, y)
+        known = ("2D array", "inhomogeneous", "one class")
+        assert any(words in str(raised.value) for words in known)
 
 
 def test_randomized(iris, programs):

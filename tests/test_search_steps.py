@@ -103,7 +103,7 @@ def test_pipelines(iris, programs, name, n_jobs):  # noqa: F811
 def test_steps_of_the_same_values_are_shared(iris, programs):  # noqa: F811
     grid = [
         {"counted__factor": [2.0], "lwalclassifier__lr": [1e-2]},
-        {"counted__factor": [2.0], "lwalclassifier__l2": [1e-3]},
+        {"counted__factor": [2.0], "lwalclassifier__tol": [1e-3]},
     ]
     both(make_pipeline(Counted(), QUICK), grid, *iris)
     assert [len(candidates) for candidates, _ in programs] == [2]
@@ -198,7 +198,7 @@ class Pixels(nn.Module):
 def test_a_frozen_backbone_sees_each_image_once(programs):  # noqa: F811
     X, y = digit_images(150)
     estimator = LwALClassifier(backbone=Pixels(), **QUICK_IMAGES)
-    grid = {"lr": [1e-3, 1e-2], "l2": [0.0, 1e-3]}
+    grid = {"lr": [1e-3, 1e-2], "l2": [1e-2, 1e-3]}
     Pixels.seen = 0
     LabelSearchCV(estimator, grid, cv=3, refit=False).fit(X, y)
     assert Pixels.seen == len(X)

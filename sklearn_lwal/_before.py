@@ -199,7 +199,8 @@ def _weights(fit_params, name):
     others = sorted(set(fit_params) - {name})
     if others:
         raise Alone(f"fit is given {', '.join(others)}")
-    return {"sample_weight": v for v in fit_params.values() if v is not None}
+    weights = fit_params.get(name)
+    return {} if weights is None else {"sample_weight": weights}
 
 
 def _word(value):

@@ -1,4 +1,4 @@
-"""The cells of a search, candidates times folds: trained when the first is asked for."""
+"""The cells of a search, candidates times folds, trained when they are asked for."""
 
 import time
 
@@ -6,11 +6,11 @@ from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
+from ._before import TEST, TRAIN
 from ._chunk import Chunk, Untrained
 from ._free_memory import free_bytes
 from ._progress import FitsProgress
 from ._stand_in import NUMBER, Cell
-from ._before import TEST, TRAIN
 from ._together import bytes_needed
 from ._validation import resolve_device
 
@@ -82,8 +82,9 @@ class Cells:
         for fold in range(n_folds):
             before = self.before.seconds[fold] / sum(map(len, group.lists))
             training = self.chunk.seconds / n_cells + before
+            scoring = self.chunk.score_seconds / n_cells
             for number in numbers:
-                self.seconds[number, fold] = training, self.chunk.score_seconds / n_cells
+                self.seconds[number, fold] = training, scoring
         self.bar.update(n_cells, n_folds)
 
     def _prepare(self, group):
@@ -123,7 +124,10 @@ class Cells:
 
         least, most = 1, len(numbers)
         try:
-            while folds and least < most:
+            # Mostly there is room for all.
+            if not folds or fit(most):
+                return numbers
+            while least < most:
                 middle = (least + most + 1) // 2
                 least, most = (middle, most) if fit(middle) else (least, middle - 1)
         except (TypeError, ValueError, IndexError):
@@ -177,8 +181,9 @@ def _fit_alone(estimator, X, y, rows, fit_params):
     """A fitted estimator, or the error, and the seconds that it took."""
     begin = time.perf_counter()
     given = _check_method_params(X, fit_params, rows)
+    X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
     try:
-        fitted = estimator.fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **given)
+        fitted = estimator.fit(X, y, **given)
     except Exception as error:
         fitted = error
     return fitted, time.perf_counter() - begin

@@ -37,7 +37,8 @@ class Chunk:
             self.trained = TrainedTogether(classifiers, folds, starts)
             self.seconds = self.trained.seconds
         begin = time.perf_counter()
-        self.scores = {(f, part): self._scores(f, part) for f in whole for part in parts}
+        places = [(fold, part) for fold in whole for part in parts]
+        self.scores = {place: self._scores(*place) for place in places}
         self.score_seconds = time.perf_counter() - begin
 
     def _scores(self, fold, part):

@@ -2,118 +2,116 @@
 
 from __future__ import annotations
 
-import copy
-from contextlib import ExitStack
 from numbers import Integral
 from typing import Any
 
-import joblib
 import numpy as np
-from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import (
     GridSearchCV,
     ParameterGrid,
     ParameterSampler,
     RandomizedSearchCV,
 )
-from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
-from typing_extensions import Self
 
-from ._cells import Cells
-from ._plan import Plan
-from ._stand_in import NUMBER, StandIn
-from ._typing import Column, Samples
-from ._views import OfRealObjects, Splits, View, seeing_real_objects
+from ._searching import TogetherMixin
 
 MAX_MEMORY = {"max_memory": [Interval(Integral, 1, None, closed="left"), None]}
 
 
-class _TogetherMixin:
-    """Lets scikit-learn's own search run on stand-ins, which are trained together."""
+class LabelSearchCV(TogetherMixin, GridSearchCV):
+    """Grid search with cross-validation that trains its candidates together.
 
-    # Of the copy that searches: what is evaluated, by which cells; what ends with that.
-    _candidates = _cells = _until_run = None
+    It has the interface and the results of
+    :class:`sklearn.model_selection.GridSearchCV`. Candidates that differ in numbers
+    alone, such as the learning rate, are trained in one program on all folds, each of
+    them as its own ``fit`` would have trained it, and their predictions are made
+    together. The others are fitted one at a time, as in GridSearchCV.
 
-    def fit(self, X: Samples, y: Column | None = None, **params: Any) -> Self:
-        self._validate_params()
-        candidates, plan = None, None
-        try:
-            candidates = self._draw()
-            # A Dataset has its own labels, and one row at a time.
-            if y is not None:
-                plan = Plan(self, candidates, params)
-        except (AttributeError, TypeError, ValueError):
-            # scikit-learn finds the same, and tells in its own words.
-            pass
-        search = copy.copy(self)
-        if plan is None or not plan.classifiers:
-            search._candidates = candidates
-            super(_TogetherMixin, search).fit(X, y, **params)
-        else:
-            self._fit_together(search, plan, X, y, params)
-        fitted = {k: v for k, v in vars(search).items() if k.endswith("_")}
-        vars(self).update(fitted)
-        return self
+    Together are trained the classifiers of this library on features; with a frozen
+    backbone, whose features are computed once; and as the last step of a
+    :class:`~sklearn.pipeline.Pipeline`, whose earlier steps are fitted once for each
+    fold and each setting of their own parameters.
 
-    def _fit_together(self, search, plan, X, y, params):
-        X, y = indexable(X, y)
-        splits = Splits(self.cv, is_classifier(self.estimator))
-        search._cells = Cells(plan, self, X, y, splits)
-        search._candidates = [
-            # What scikit-learn prints, if anything, and what it is to fit.
-            {**(plan.candidates[number] if self.verbose > 1 else {}), NUMBER: number}
-            for number in plan.order
-        ]
-        search.estimator = StandIn(self.estimator, search._cells)
-        search.scoring = seeing_real_objects(self.scoring)
-        search.cv = splits
-        search.n_jobs = 1
-        if self.verbose:
-            print(plan.report())
-        try:
-            with ExitStack() as search._until_run:
-                # Else a backend that is not of this process might get the stand-ins.
-                config = joblib.parallel_config(backend="sequential")
-                search._until_run.enter_context(config)
-                super(_TogetherMixin, search).fit(View(X), y, **params)
-        finally:
-            search._cells.release()
-        search.scorer_ = self._real_scorers(search.scorer_)
-        if hasattr(search, "best_estimator_"):
-            search.best_estimator_ = search.best_estimator_.cell.estimator
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier of this library, a Pipeline that ends with one, or any other,
+        for which this is GridSearchCV.
+    param_grid : dict or list of dicts
+        Lists of values by names of parameters.
+    scoring : str, callable, list, tuple or dict, default=None
+        One or more metrics; None is the estimator's ``score``.
+    n_jobs : int, default=None
+        Processes, or what joblib's backend has, for the candidates that are fitted
+        one at a time.
+    refit : bool, str or callable, default=True
+        Whether the best candidate is fitted on all of X and y; with several metrics
+        the name of the one that decides. A callable finds ``best_index_`` in
+        ``cv_results_``.
+    cv : int, splitter or iterable, default=None
+        Folds; None is 5, an int a number of stratified ones.
+    verbose : int, default=0
+        1 shows what is trained together and a bar with the time left, larger
+        numbers each candidate.
+    pre_dispatch : int or str, default="2*n_jobs"
+        How many of the fits of ``n_jobs`` are prepared ahead.
+    error_score : "raise" or float, default=nan
+        The score of a fit that fails.
+    return_train_score : bool, default=False
+        Whether candidates are scored on the rows they were trained on, too.
+    max_memory : int, default=None
+        Bytes that training together may take; more candidates than that are trained
+        in turns. None is a quarter of what is free on the device.
 
-    def _real_scorers(self, scorer):
-        if isinstance(scorer, dict):
-            return {name: self._real_scorers(value) for name, value in scorer.items()}
-        if self.scoring is None:
-            return check_scoring(self.estimator)
-        return scorer.function if isinstance(scorer, OfRealObjects) else scorer
+    Attributes
+    ----------
+    cv_results_ : dict of arrays
+        As GridSearchCV has it, with the same keys. The times of what was trained
+        together are a fit's share of it.
+    best_estimator_ : estimator
+        The best candidate, fitted on all of X and y by itself. With ``refit``.
+    best_score_ : float
+        Its mean score on the test rows.
+    best_params_ : dict
+    best_index_ : int
+        Its place in ``cv_results_``.
+    scorer_ : callable or dict of callables
+        What has scored.
+    n_splits_ : int
+    refit_time_ : float
+        Seconds of the last fit.
+    multimetric_ : bool
+        Whether there are several metrics.
+    classes_ : array of shape (n_classes,)
+        With ``refit``, like the next two.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (n_features_in_,)
+        If X has names of columns.
 
-    def _run_search(self, evaluate_candidates, callback_ctx=None):
-        if self._until_run is not None:
-            # What is fitted now, one at a time, is fitted as the user wants it.
-            self._until_run.close()
-        if self._candidates is None:
-            evaluate = evaluate_candidates
-        else:
+    See Also
+    --------
+    LabelRandomizedSearchCV : The same for candidates that are drawn.
 
-            def evaluate(_, **context):
-                return evaluate_candidates(self._candidates, **context)
+    Notes
+    -----
+    Functions in ``scoring`` that take an estimator, X and y are given real ones; what
+    :func:`sklearn.metrics.make_scorer` makes, and names, are served from the common
+    predictions, which is faster. With ``verbose=1`` it says how many candidates are
+    trained together, and why the others are not.
 
-        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
-        super()._run_search(evaluate, **context)
-
-    def _format_results(self, candidate_params, n_splits, out, more_results=None):
-        if self._cells is not None:
-            self._cells.release()
-            candidate_params, out = self._cells.in_order(candidate_params, n_splits, out)
-        return super()._format_results(candidate_params, n_splits, out, more_results)
-
-
-class LabelSearchCV(_TogetherMixin, GridSearchCV):
-    """GridSearchCV whose candidates are trained together."""
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_lwal import LabelSearchCV, LwALClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = LwALClassifier(max_epochs=10, random_state=0)
+    >>> search = LabelSearchCV(classifier, {"lr": [1e-3, 1e-2], "l2": [1e-4, 1e-2]})
+    >>> print(f"{search.fit(X, y).best_score_:.1f}")
+    1.0
+    >>> search.predict(X[:2])
+    array([0, 0])
+    """
 
     _parameter_constraints: dict = {
         **GridSearchCV._parameter_constraints,
@@ -153,8 +151,73 @@ class LabelSearchCV(_TogetherMixin, GridSearchCV):
         return [*ParameterGrid(self.param_grid)]
 
 
-class LabelRandomizedSearchCV(_TogetherMixin, RandomizedSearchCV):
-    """RandomizedSearchCV whose candidates are trained together."""
+class LabelRandomizedSearchCV(TogetherMixin, RandomizedSearchCV):
+    """Search among drawn candidates that trains them together.
+
+    It has the interface and the results of
+    :class:`sklearn.model_selection.RandomizedSearchCV`; see :class:`LabelSearchCV` for
+    what is trained together.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As in :class:`LabelSearchCV`.
+    param_distributions : dict or list of dicts
+        Lists of values, or distributions with a method ``rvs``, by names of
+        parameters.
+    n_iter : int, default=10
+        Candidates to draw.
+    scoring : str, callable, list, tuple or dict, default=None
+        One or more metrics; None is the estimator's ``score``.
+    n_jobs : int, default=None
+        Processes, or what joblib's backend has, for the candidates that are fitted
+        one at a time.
+    refit : bool, str or callable, default=True
+        Whether the best candidate is fitted on all of X and y; with several metrics
+        the name of the one that decides. A callable finds ``best_index_`` in
+        ``cv_results_``.
+    cv : int, splitter or iterable, default=None
+        Folds; None is 5, an int a number of stratified ones.
+    verbose : int, default=0
+        1 shows what is trained together and a bar with the time left, larger
+        numbers each candidate.
+    pre_dispatch : int or str, default="2*n_jobs"
+        How many of the fits of ``n_jobs`` are prepared ahead.
+    random_state : int, RandomState instance or None, default=None
+        Draws the candidates.
+    error_score : "raise" or float, default=nan
+        The score of a fit that fails.
+    return_train_score : bool, default=False
+        Whether candidates are scored on the rows they were trained on, too.
+    max_memory : int, default=None
+        Bytes that training together may take; more candidates than that are trained
+        in turns. None is a quarter of what is free on the device.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_
+        As in :class:`LabelSearchCV`.
+    scorer_, n_splits_, refit_time_, multimetric_
+        As in :class:`LabelSearchCV`.
+    classes_, n_features_in_, feature_names_in_
+        As in :class:`LabelSearchCV`.
+
+    See Also
+    --------
+    LabelSearchCV : The same for all candidates of a grid.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_lwal import LabelRandomizedSearchCV, LwALClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = LwALClassifier(max_epochs=10, random_state=0)
+    >>> rates = {"lr": loguniform(1e-4, 1e-1)}
+    >>> search = LabelRandomizedSearchCV(classifier, rates, n_iter=4, random_state=0)
+    >>> print(f"{search.fit(X, y).best_score_:.1f}")
+    1.0
+    """
 
     _parameter_constraints: dict = {
         **RandomizedSearchCV._parameter_constraints,

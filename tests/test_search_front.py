@@ -107,9 +107,7 @@ def test_finds_what_grid_search_finds(iris, options, programs):
     if search.refit:
         X, y = iris
         assert type(search.best_estimator_) is LwALClassifier
-        np.testing.assert_array_equal(
-            search.predict_proba(X), other.predict_proba(X)
-        )
+        np.testing.assert_array_equal(search.predict_proba(X), other.predict_proba(X))
         assert search.score(X, y) == other.score(X, y)
         assert search.refit_time_ > 0
 
@@ -266,7 +264,7 @@ def test_errors_are_those_of_grid_search(iris, grid, fitted, message):
 
 def test_parameters_are_checked(iris):
     for wrong in ({"max_memory": 0}, {"cv": "folds"}, {"scoring": "luck"}):
-        with pytest.raises(ValueError, match=f"{[*wrong][0]}' parameter of Label"):
+        with pytest.raises(ValueError, match="parameter of LabelSearchCV must"):
             LabelSearchCV(QUICK, GRID, **wrong).fit(*iris)
 
 
@@ -315,7 +313,7 @@ def test_what_goes_wrong_in_training_is_told_once(iris, programs, monkeypatch):
             raise RuntimeError("no such device")
 
     monkeypatch.setattr("sklearn_lwal._chunk.TrainedTogether", Broken)
-    with pytest.raises(ValueError, match="12 fits failed(.|\n)*no such device"):
+    with pytest.raises(ValueError, match=r"12 fits failed(.|\n)*no such device"):
         LabelSearchCV(QUICK, GRID, cv=3).fit(*iris)
     assert len(programs) == 1
 

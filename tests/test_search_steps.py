@@ -58,9 +58,7 @@ def test_earlier_steps_are_fitted_once_a_fold(iris, programs):  # noqa: F811
     assert (Counted.n_fits, Counted.n_calls) == (3 * 2, 3 * 2 * 3)
     assert [len(candidates) for candidates, _ in programs] == [3, 3]
     for name in ("mean_test_score", "mean_train_score"):
-        np.testing.assert_array_equal(
-            search.cv_results_[name], other.cv_results_[name]
-        )
+        np.testing.assert_array_equal(search.cv_results_[name], other.cv_results_[name])
 
 
 def test_programs_that_memory_parts_share_the_steps(iris):
@@ -72,9 +70,15 @@ def test_programs_that_memory_parts_share_the_steps(iris):
 
 SEARCHES = {
     "parameter": ({"standardscaler__with_mean": [True, False], **RATES}, [3, 3]),
-    "step": ({"standardscaler": [StandardScaler(), MinMaxScaler(), None], **RATES}, [3, 3, 3]),
+    "step": (
+        {"standardscaler": [StandardScaler(), MinMaxScaler(), None], **RATES},
+        [3, 3, 3],
+    ),
     "no step": ({"standardscaler": ["passthrough"], **RATES}, [3]),
-    "last": ({"lwalclassifier": [QUICK, STDClassifier(max_epochs=2, random_state=0)]}, [1, 1]),
+    "last": (
+        {"lwalclassifier": [QUICK, STDClassifier(max_epochs=2, random_state=0)]},
+        [1, 1],
+    ),
     "both": (
         [
             {"lwalclassifier": [QUICK], "standardscaler": [PCA(2)], **RATES},
@@ -176,7 +180,7 @@ def test_scorers_see_whole_pipelines(iris):
         return estimator.score(X, y)
 
     estimator = make_pipeline(StandardScaler(), QUICK)
-    search, _ = both(estimator, RATES, *iris, {"scoring": score, "refit": False})
+    both(estimator, RATES, *iris, {"scoring": score, "refit": False})
     assert len(seen) == 18
     for one, other in zip(seen[:9], seen[9:], strict=True):
         assert type(other) is Pipeline
@@ -218,7 +222,9 @@ def test_frozen_backbones_find_what_grid_search_finds(programs, tmp_path):  # no
     grid = {"lr": [1e-3, 1e-2], "backbone": [Pixels(), Pixels()]}
     search, other = both(estimator, grid, X, y, {"scoring": score})
     assert [len(candidates) for candidates, _ in programs] == [2, 2]
-    for (lr, scores), (other_lr, other_scores) in zip(seen[:12], seen[12:], strict=True):
+    for (lr, scores), (other_lr, other_scores) in zip(
+        seen[:12], seen[12:], strict=True
+    ):
         assert lr == other_lr
         np.testing.assert_array_equal(scores, other_scores)
     np.testing.assert_array_equal(search.predict(X), other.predict(X))
@@ -237,7 +243,7 @@ def test_trained_backbones_are_fitted_as_always(programs):  # noqa: F811
 def test_a_backbone_that_fails():
     X, y = digit_images(60)
     estimator = LwALClassifier(backbone="resnet0", **QUICK_IMAGES)
-    with pytest.raises(ValueError, match="All the 4 fits failed(.|\n)*resnet0"):
+    with pytest.raises(ValueError, match=r"All the 4 fits failed(.|\n)*resnet0"):
         LabelSearchCV(estimator, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, y)
     assert OneByOne.programs == []
 

@@ -130,8 +130,8 @@ class Cells:
             while least < most:
                 middle = (least + most + 1) // 2
                 least, most = (middle, most) if fit(middle) else (least, middle - 1)
-        except (TypeError, ValueError, IndexError):
-            # X or y is not what it should be; those who train say how.
+        except Exception:
+            # X or y is not what it should be, which training tells better.
             return numbers
         return numbers[:most]
 

@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 from typing_extensions import Self
 
 from ._cells import Cells
@@ -94,7 +94,7 @@ class TogetherMixin(BaseEstimator):
         finally:
             search._cells.release()
         search.scorer_ = self._real_scorers(search.scorer_)
-        if hasattr(search, "best_estimator_"):
+        if self.refit:
             search.best_estimator_ = search.best_estimator_.cell.estimator
 
     def _real_scorers(self, scorer):
@@ -125,3 +125,13 @@ class TogetherMixin(BaseEstimator):
                 candidate_params, n_splits, out
             )
         return super()._format_results(candidate_params, n_splits, out, more_results)
+
+    def _draw(self):
+        """The candidates, a list of dict."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # GridSearchCV forgets that what predicts may transform, too.
+        tags.transformer_tags = get_tags(self.estimator).transformer_tags
+        return tags

@@ -327,7 +327,7 @@ def test_wrong_input_fails_as_in_grid_search(iris, wrong):
     for Search in (LabelSearchCV, GridSearchCV):
         with pytest.raises(ValueError, match="All the 12 fits failed") as raised:
             Search(QUICK, GRID, cv=KFold(3)).fit(X, y)
-        known = ("2D array", "inhomogeneous", "one class")
+        known = ("2D array", "inhomogeneous", "at least 2 classes")
         assert any(words in str(raised.value) for words in known)
 
 
@@ -362,6 +362,18 @@ def test_fitted_search_is_free_of_stand_ins(iris):
     np.testing.assert_array_equal(loaded.predict(iris[0]), search.predict(iris[0]))
     assert search.estimator is QUICK
     assert not hasattr(clone(search), "cv_results_")
+
+
+def test_fits_again(iris):
+    X, y = iris
+    search = LabelSearchCV(QUICK, GRID, cv=3).fit(X, y)
+    search.set_params(refit=False, scoring="neg_log_loss").fit(X, y)
+    other = GridSearchCV(QUICK, GRID, cv=3).fit(X, y)
+    other.set_params(refit=False, scoring="neg_log_loss").fit(X, y)
+    assert_same(search, other)
+    with pytest.raises(ValueError, match="inconsistent"):
+        search.set_params(refit=True).fit(X, y[1:])
+    assert_same(search, other)
 
 
 def test_says_what_it_does(iris, capsys):

@@ -8,12 +8,15 @@ from ._static_label import StaticLabelClassifier
 from .features import ImageFeatures, TextFeatures
 from .heads.adaptive import AdaptiveLabels
 from .persistence import load
+from .search import LabelRandomizedSearchCV, LabelSearchCV
 
 __all__ = [
     "AdaptiveLabels",
     "ImageFeatures",
     "LWRClassifier",
     "LabelEmbedClassifier",
+    "LabelRandomizedSearchCV",
+    "LabelSearchCV",
     "LwALClassifier",
     "STDClassifier",
     "StaticLabelClassifier",

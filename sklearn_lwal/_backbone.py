@@ -66,10 +66,7 @@ class BackboneMixin(FittedAttributes):
         """Mean accuracy on X and y; a Dataset brings its own labels where y is None."""
         if y is None and self.backbone is not None and is_dataset(X):
             y = dataset_labels(X)
-        if isinstance(y, torch.Tensor):
-            # Predictions are on the host, and scikit-learn compares like with like.
-            y = y.detach().cpu().numpy()
-        return super().score(X, y, sample_weight)
+        return super().score(X, host_labels(y), sample_weight)
 
     def _features(self, X):
         """Features or, where the backbone is trained, images."""
@@ -143,3 +140,8 @@ class BackboneMixin(FittedAttributes):
         if store is None or store.folder != folder:
             self._store = store = FeatureStore(folder)
         return store
+
+
+def host_labels(y):
+    """Labels where predictions are: scikit-learn compares like with like."""
+    return y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y

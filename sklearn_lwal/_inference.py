@@ -20,6 +20,19 @@ from ._typing import Samples
 from ._validation import check_X, is_float32
 
 
+def _margin(scores, classes):
+    return scores[:, 1] - scores[:, 0] if len(classes) == 2 else scores
+
+
+# What class scores (n, n_classes) say, by the method that is asked.
+RESPONSES = {
+    "predict": lambda scores, classes: classes[scores.argmax(axis=1)],
+    "predict_proba": lambda scores, classes: softmax(scores, axis=1),
+    "predict_log_proba": lambda scores, classes: log_softmax(scores, axis=1),
+    "decision_function": _margin,
+}
+
+
 class LatentClassifierMixin(
     ClassifierMixin,
     TransformerMixin,
@@ -30,16 +43,15 @@ class LatentClassifierMixin(
 
     def predict(self, X: Samples) -> NDArray:
         """The class of each row, (n_samples,)."""
-        scores = self._infer(X, "scores")
-        return self.classes_[scores.argmax(axis=1)]
+        return RESPONSES["predict"](self._infer(X, "scores"), self.classes_)
 
     def predict_proba(self, X: Samples) -> NDArray:
         """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
-        return softmax(self._infer(X, "scores"), axis=1)
+        return RESPONSES["predict_proba"](self._infer(X, "scores"), self.classes_)
 
     def predict_log_proba(self, X: Samples) -> NDArray:
         """Logarithms of the probabilities, (n_samples, n_classes)."""
-        return log_softmax(self._infer(X, "scores"), axis=1)
+        return RESPONSES["predict_log_proba"](self._infer(X, "scores"), self.classes_)
 
     def decision_function(self, X: Samples) -> NDArray:
         """Class scores, (n_samples, n_classes); the largest is the prediction.
@@ -47,8 +59,7 @@ class LatentClassifierMixin(
         For two classes, as in scikit-learn, one column: the score of
         ``classes_[1]`` minus that of ``classes_[0]``, (n_samples,).
         """
-        scores = self._infer(X, "scores")
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        return RESPONSES["decision_function"](self._infer(X, "scores"), self.classes_)
 
     def transform(self, X: Samples) -> NDArray:
         """The latent z of each row, (n_samples, output_dim)."""

@@ -76,7 +76,7 @@ class Program:
             values = [[m.options[name] for m in row] for row in self.running]
             value = _one_or_tensor(np.asarray(values), self.net.device)
             module.head.set_options(**{name: value})
-        rates = [[m.lr for m in row] for row in self.running]
+        rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
         self.steps = Steps(module, self.net, rates)
 

@@ -289,7 +289,7 @@ def bytes_needed(estimators, folds, n_test_rows):
     n_rows = len(y) if rows is None else len(rows)
     probe = _fresh(estimators[0])
     probe.classes_ = np.unique(np.asarray(y))
-    probe.n_features_in_ = X.shape[1]
+    probe.n_features_in_ = np.shape(X)[1]
     probe._built_for = n_classes = len(probe.classes_)
     total = 0
     for estimator in estimators:

@@ -5,6 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_lwal import (
     LabelEmbedClassifier,
+    LabelSearchCV,
     LwALClassifier,
     LWRClassifier,
     StaticLabelClassifier,
@@ -29,7 +30,22 @@ ESTIMATORS = [
         for Classifier in (LabelEmbedClassifier, LWRClassifier, StaticLabelClassifier)
         for options in ({}, *SHORT)
     ),
+    LabelSearchCV(
+        LwALClassifier(max_epochs=40, random_state=0), {"l2": [0.01, 0.1]}, cv=2
+    ),
 ]
+
+
+# They want fit_transform, and the error of a fit itself.
+UNLIKE_SEARCHES = (
+    "check_classifiers_one_label_sample_weights",
+    "check_dtype_object",
+    "check_estimators_nan_inf",
+    "check_supervised_y_no_nan",
+    "check_transformer_data_not_an_array",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
+)
 
 
 def expected_failures(estimator):
@@ -38,6 +54,8 @@ def expected_failures(estimator):
     reason = "mini-batches of weighted rows differ from those of repeated rows"
     if isinstance(estimator, LabelEmbedClassifier):
         reason = "a sum over the batch takes weights relative to each other"
+    if isinstance(estimator, LabelSearchCV):
+        return dict.fromkeys(UNLIKE_SEARCHES, "so it is in GridSearchCV")
     return {
         "check_sample_weight_equivalence_on_dense_data": reason,
         "check_sample_weight_equivalence_on_sparse_data": reason,

@@ -29,6 +29,12 @@ FLOORS = (
     {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
     {"_stack", "_joint_batches", "_steps", "_starting", "_program", "_together"},
     {"persistence", "_restored_net"},
+    {"_free_memory", "_views", "_before"},
+    {"_stand_in", "_plan"},
+    {"_chunk"},
+    {"_cells"},
+    {"_searching"},
+    {"search"},
 )
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {

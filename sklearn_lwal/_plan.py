@@ -1,0 +1,92 @@
+"""Which candidates of a search are trained together, and which one at a time."""
+
+from collections import Counter
+from itertools import chain
+from typing import Any, NamedTuple
+
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.utils.metadata_routing import process_routing
+
+from ._before import Alone, taken_apart
+from ._together import groups_of, reason_alone
+
+
+class Group(NamedTuple):
+    """Candidates that have in common what comes before their classifiers."""
+
+    # Makes it of X: Rows or a class derived from it.
+    make: Any
+    # Of sample_weight, or empty.
+    weights: dict
+    # Numbers of candidates, a list of those that one program can train.
+    lists: list
+
+
+class Plan:
+    """The candidates in the order in which they are trained.
+
+    Parameters
+    ----------
+    search : estimator
+        Which fits the candidates.
+    candidates : list of dict
+        Parameters.
+    params : dict
+        What its ``fit`` is given besides X and y.
+    """
+
+    def __init__(self, search, candidates, params):
+        self.base, self.candidates = search.estimator, candidates
+        # Why a candidate is trained by itself; the classifiers of the others.
+        self.alone, self.classifiers = {}, {}
+        self.groups = []
+        self.fit_params, routing = _of_fit(search, params)
+        alike = {}
+        for number, parameters in enumerate(candidates):
+            estimator = self.estimator(number)
+            try:
+                key, before, classifier, weights = taken_apart(
+                    estimator, self.base, parameters, self.fit_params, routing
+                )
+                reason = reason_alone(classifier)
+                if reason:
+                    raise Alone(reason)
+            except Alone as error:
+                self.alone[number] = str(error)
+                continue
+            self.classifiers[number] = classifier
+            alike.setdefault(key, (before, weights, []))[2].append(number)
+        for before, weights, numbers in alike.values():
+            classifiers = [self.classifiers[number] for number in numbers]
+            lists = [[numbers[i] for i in group] for group in groups_of(classifiers)]
+            self.groups.append(Group(before, weights, lists))
+
+    def estimator(self, number):
+        """The candidate, not fitted."""
+        parameters = clone(self.candidates[number], safe=False)
+        return clone(self.base).set_params(**parameters)
+
+    @property
+    def order(self):
+        """Numbers of the candidates as they are trained."""
+        lists = [numbers for group in self.groups for numbers in group.lists]
+        return [*chain.from_iterable(lists), *self.alone]
+
+    def report(self):
+        """What is trained together, and why the rest is not."""
+        n_programs = sum(len(group.lists) for group in self.groups)
+        lines = [
+            f"{len(self.classifiers)} candidates are trained together, in {n_programs} "
+            f"program{'s' if n_programs > 1 else ''}; {len(self.alone)} one at a time."
+        ]
+        for reason, count in Counter(self.alone.values()).items():
+            lines.append(f"  {count} one at a time: {reason}")
+        return "\n".join(lines)
+
+
+def _of_fit(search, params):
+    """What the fits of the candidates are given, of all rows; whether it was routed."""
+    if get_config()["enable_metadata_routing"]:
+        return process_routing(search, "fit", **params).estimator.fit, True
+    return {k: v for k, v in params.items() if k != "groups"}, False

@@ -1,0 +1,127 @@
+"""What a search takes for a fitted estimator, and asks for predictions."""
+
+from functools import cached_property, wraps
+
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score
+from sklearn.utils import get_tags
+
+from ._backbone import host_labels
+from ._inference import RESPONSES
+from ._views import real
+
+# Names a candidate among the parameters that are set; no parameter is called so.
+NUMBER = "#"
+
+
+class Cell:
+    """A candidate trained on a fold.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the fitted estimator, which few ask for.
+    classes : array of shape (n_classes,), default=None
+    scores : callable, default=None
+        From a view to the class scores of its rows, (n, n_classes), or None where
+        the estimator has to be asked.
+    """
+
+    def __init__(self, make, classes=None, scores=lambda X: None):
+        self.make, self.classes, self.scores = make, classes, scores
+
+    @cached_property
+    def estimator(self):
+        return self.make()
+
+
+class StandIn:
+    """An estimator to scikit-learn; its cell was trained together with others.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted; set to the parameters of a candidate it is what this stands for.
+    cells : Cells
+    """
+
+    cell = None
+
+    def __init__(self, estimator, cells):
+        self.estimator, self.cells = estimator, cells
+        self.parameters = {}
+
+    def __sklearn_clone__(self):
+        return StandIn(self.estimator, self.cells)
+
+    def get_params(self, deep=True):
+        return self.estimator.get_params(deep)
+
+    def set_params(self, **parameters):
+        self.parameters = parameters
+        return self
+
+    def fit(self, X, y=None, **fit_params):
+        number = self.parameters.get(NUMBER)
+        if number is None:
+            # Of no search of ours, or the best candidate.
+            fitted = clone(self.estimator).set_params(**self.parameters)
+            self.cell = Cell(lambda: fitted)
+            fitted.fit(real(X), y, **fit_params)
+        else:
+            self.cell = self.cells.cell(number, X)
+        return self
+
+    def score(self, X, y=None, sample_weight=None, **params):
+        if self.cell.scores(X) is not None:
+            y = host_labels(y)
+            return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        return self.cell.estimator.score(real(X), y, **params)
+
+    def get_metadata_routing(self):
+        return self.estimator.get_metadata_routing()
+
+    def __sklearn_tags__(self):
+        return get_tags(self.estimator)
+
+    def __sklearn_is_fitted__(self):
+        return self.cell is not None
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self.cell is None:
+            return getattr(self.estimator, name)
+        if name == "classes_" and self.cell.classes is not None:
+            return self.cell.classes
+        if name in RESPONSES:
+            return self._response(name)
+        return _of_rows(getattr(self.cell.estimator, name))
+
+    def _response(self, name):
+        cell = self.cell
+        if cell.classes is None:
+            return _of_rows(getattr(cell.estimator, name))
+
+        def method(X, **params):
+            scores = None if params else cell.scores(X)
+            if scores is None:
+                return getattr(cell.estimator, name)(real(X), **params)
+            return RESPONSES[name](scores, cell.classes)
+
+        method.__name__ = name
+        return method
+
+
+def _of_rows(method):
+    """A method that can be asked about views, too."""
+    if not callable(method):
+        return method
+
+    @wraps(method)
+    def ask(*args, **kwargs):
+        return method(*map(real, args), **kwargs)
+
+    return ask

@@ -1,0 +1,250 @@
+"""A search that trains all candidates together, beside GridSearchCV; writes JSON.
+
+``python -m benchmarks.search --data-root DIR`` measures, part by part, and keeps one
+JSON file a part in ``--out`` (a part that is there is not repeated):
+
+- ``digits``, ``banking77``, ``fashion_mnist``: seconds of a search by ``GridSearchCV``
+  with ``--n-jobs`` processes and by ``LabelSearchCV``, whether both choose the same
+  parameters, and how far the scores of their cells (a candidate on a fold) are apart;
+- ``candidates``: seconds on digits over the number of candidates;
+- ``memory``: how much the memory of a process grows in a search with 500 candidates on
+  digits, by what ``max_memory`` allows.
+
+All searches of a part take turns, once a round, and what is reported is the median over
+``--repeats`` rounds with the range. The seconds are those of ``fit``, which in both
+ends with a fit of the best candidate on all rows; processes are started beforehand. The
+large sets are features of ``benchmarks.frozen_features``.
+"""
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+
+from benchmarks.engine import median_ratio, summary
+from benchmarks.frozen_features import frozen_features
+from benchmarks.runs import provenance, timed_fit
+from sklearn_lwal import LabelSearchCV, LwALClassifier
+
+OUT = Path(__file__).parent / "results" / "search"
+THEIRS, OURS = "GridSearchCV", "LabelSearchCV"
+RATES = [3e-4, 1e-3, 3e-3]
+KNOBS = {
+    "update_every": [1, 4],
+    "warmup_steps": [0, 20],
+    "repel_weight": [0.0, 10.0],
+    "output_dim": [1.0, 2.0],
+}
+
+
+class Setting(NamedTuple):
+    """What is searched over, and the number of folds."""
+
+    grid: dict
+    n_folds: int
+
+
+SETTINGS = {
+    "digits": Setting({**KNOBS, "lr": RATES}, 5),
+    "banking77": Setting({**KNOBS, "warmup_steps": [0], "lr": RATES}, 3),
+    "fashion_mnist": Setting({"output_dim": [1.0, 2.0], "lr": RATES}, 3),
+}
+COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)
+# The first of these, in an order drawn once: each number is a draw from the same grid.
+DRAWN = {**KNOBS, "lr": np.geomspace(3e-4, 1e-2, 8).tolist()}
+N_FOLDS = 3
+MEGABYTE = 1_000_000
+BUDGETS = (64 * MEGABYTE, 256 * MEGABYTE, 1024 * MEGABYTE, None)
+MANY = {
+    "update_every": [1, 2, 4, 8, 16],
+    "warmup_steps": [0, 5, 10, 20, 40],
+    "repel_weight": [0.0, 0.1, 1.0, 10.0],
+    "lr": np.geomspace(3e-4, 1e-2, 5).tolist(),
+}
+
+
+def searches(grid, n_folds, n_jobs):
+    """Both, over the same."""
+    clf = LwALClassifier(random_state=0)
+    options = {"cv": n_folds, "error_score": "raise"}
+    return {
+        THEIRS: GridSearchCV(clf, grid, n_jobs=n_jobs, **options),
+        OURS: LabelSearchCV(clf, grid, **options),
+    }
+
+
+def start(n_jobs):
+    """Start the processes, and load what a first fit loads."""
+    X, y = load_digits(return_X_y=True)
+    for search in searches({"lr": RATES}, 2, n_jobs).values():
+        search.fit(X[:300], y[:300])
+
+
+def taking_turns(found, X, y, repeats):
+    """Seconds of each search, a list by its key; every other round runs backwards."""
+    seconds = {key: [] for key in found}
+    for i in range(repeats):
+        for key in [*found][:: (-1) ** i]:
+            seconds[key].append(timed_fit(found[key], X, y))
+    return seconds
+
+
+def comparison(seconds):
+    """Medians and ranges, and how many times as fast ours is."""
+    return {
+        "seconds": {name: summary(values) for name, values in seconds.items()},
+        "times_as_fast": median_ratio(seconds[THEIRS], seconds[OURS]),
+    }
+
+
+def cells(search):
+    """The test scores, (n_folds, n_candidates)."""
+    names = [f"split{i}_test_score" for i in range(search.n_splits_)]
+    return np.array([search.cv_results_[name] for name in names])
+
+
+def agreement(theirs, ours):
+    """What two searches over the same say of it."""
+    differences = np.abs(cells(theirs) - cells(ours))
+    chosen_by_ours = theirs.cv_results_["mean_test_score"][ours.best_index_]
+    return {
+        "cells": differences.size,
+        "cells_that_differ": int(np.count_nonzero(differences)),
+        "largest_difference": float(differences.max()),
+        "best": {THEIRS: theirs.best_params_, OURS: ours.best_params_},
+        "same_best": theirs.best_params_ == ours.best_params_,
+        "best_score": float(theirs.best_score_),
+        # By their scores; 0 where the choice is the same, or as good.
+        "lost_by_our_choice": float(theirs.best_score_ - chosen_by_ours),
+    }
+
+
+def data_of(name, data_root):
+    if name == "digits":
+        return load_digits(return_X_y=True)
+    return frozen_features(name, data_root)[:2]
+
+
+def compare(name, args):
+    """One data set: seconds, and what both say."""
+    X, y = data_of(name, args.data_root)
+    grid, n_folds = SETTINGS[name]
+    found = searches(grid, n_folds, args.n_jobs)
+    start(args.n_jobs)
+    seconds = taking_turns(found, X, y, args.repeats)
+    return {
+        "n_rows": len(X),
+        "n_candidates": len(ParameterGrid(grid)),
+        "n_folds": n_folds,
+        "n_jobs": args.n_jobs,
+        **comparison(seconds),
+        "agreement": agreement(found[THEIRS], found[OURS]),
+        "provenance": provenance(found[OURS].best_estimator_),
+    }
+
+
+def first(n):
+    """A grid of so many candidates, of which larger numbers have more."""
+    drawn = [*ParameterGrid(DRAWN)]
+    order = np.random.default_rng(0).permutation(len(drawn))
+    return [{key: [drawn[i][key]] for key in drawn[i]} for i in order[:n]]
+
+
+def candidates(args):
+    """Seconds over the number of candidates; all numbers in each round."""
+    X, y = load_digits(return_X_y=True)
+    found = {
+        (n, name): search
+        for n in COUNTS
+        for name, search in searches(first(n), N_FOLDS, args.n_jobs).items()
+    }
+    start(args.n_jobs)
+    seconds = taking_turns(found, X, y, args.repeats)
+    counts = {
+        n: comparison({name: seconds[n, name] for name in (THEIRS, OURS)})
+        for n in COUNTS
+    }
+    return {
+        "n_rows": len(X),
+        "n_folds": N_FOLDS,
+        "n_jobs": args.n_jobs,
+        "counts": counts,
+        "provenance": provenance(found[COUNTS[0], OURS].best_estimator_),
+    }
+
+
+def memory(args):
+    """The same search in a process of its own for each budget and round."""
+    rows = []
+    for budget in BUDGETS:
+        grown, seconds = [], []
+        for _ in range(args.repeats):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                found = pool.submit(grown_within, budget, MANY).result()
+            grown.append(found[0])
+            seconds.append(found[1])
+        rows.append(
+            {"budget": budget, "grown": summary(grown), "seconds": summary(seconds)}
+        )
+    return {
+        "n_candidates": len(ParameterGrid(MANY)),
+        "n_folds": N_FOLDS,
+        "rows": rows,
+        "provenance": provenance(),
+    }
+
+
+def grown_within(budget, grid):
+    """Bytes by which the memory of this process grows at most, and seconds."""
+    X, y = load_digits(return_X_y=True)
+    clf = LwALClassifier(random_state=0)
+    # What is loaded once is not the search's.
+    LabelSearchCV(clf, {"lr": RATES}, cv=2).fit(X, y)
+    search = LabelSearchCV(clf, grid, cv=N_FOLDS, max_memory=budget)
+    before = resident("VmRSS")
+    # From here on the peak is that of the search. (``ru_maxrss`` would begin with that
+    # of the process that started this one.)
+    Path("/proc/self/clear_refs").write_text("5")
+    seconds = timed_fit(search, X, y)
+    return resident("VmHWM") - before, seconds
+
+
+def resident(which):
+    """Bytes in memory, from Linux: ``VmRSS`` now, ``VmHWM`` at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return 1024 * int(fields[which].split()[0])
+
+
+PARTS = (*SETTINGS, "candidates", "memory")
+SPECIAL = {"candidates": candidates, "memory": memory}
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--data-root", type=Path, default=Path(".data"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--n-jobs", type=int, default=2, help="of GridSearchCV")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for part in args.parts:
+        path = args.out / f"{part}.json"
+        if path.exists():
+            continue
+        result = SPECIAL[part](args) if part in SPECIAL else compare(part, args)
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"{part}: done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

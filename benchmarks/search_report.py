@@ -1,0 +1,178 @@
+"""Tables and the picture of ``benchmarks.search``.
+
+``python -m benchmarks.search_report`` reads the JSON files of that benchmark, fills the
+marked blocks of ``docs/benchmarks/search.md`` and ``docs/guide/search.md``, and draws
+``docs/guide/search_seconds.png``. Blocks of parts that are not there stay as they are.
+"""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from benchmarks.figures import save
+from benchmarks.markdown import fill, table
+from benchmarks.search import MEGABYTE, OURS, OUT, PARTS, SETTINGS, THEIRS
+
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURE = "search_seconds.png"
+TITLES = {
+    "digits": "digits",
+    "banking77": "Banking77",
+    "fashion_mnist": "Fashion-MNIST",
+}
+STYLES = {
+    THEIRS: {"color": "black", "lw": 2},
+    OURS: {"color": "C0", "lw": 2.8},
+}
+
+
+def main(out=OUT, docs=DOCS):
+    """Fill the pages and draw the picture from what is measured."""
+    paths = {part: out / f"{part}.json" for part in PARTS}
+    found = {
+        part: json.loads(path.read_text())
+        for part, path in paths.items()
+        if path.exists()
+    }
+    made = blocks(found)
+    if "candidates" in found:
+        draw_candidates(found["candidates"], docs / "guide" / PICTURE)
+        alt = "Seconds of a search over the number of candidates"
+        fill(docs / "guide" / "search.md", {"picture": f"![{alt}]({PICTURE})"})
+    if "seconds" in made:
+        fill(docs / "guide" / "search.md", {"seconds": made["seconds"]})
+    fill(docs / "benchmarks" / "search.md", made)
+
+
+def blocks(found):
+    """Markdown by name of the block in the page."""
+    made = {}
+    compared = {name: found[name] for name in SETTINGS if name in found}
+    if compared:
+        made["seconds"] = seconds_table(compared)
+        made["agreement"] = agreement_table(compared)
+    if "candidates" in found:
+        made["candidates"] = candidates_table(found["candidates"])
+    if "memory" in found:
+        made["memory"] = memory_table(found["memory"])
+    if found:
+        made["hardware"] = hardware_line(found)
+    return made
+
+
+def hardware_line(found):
+    """What all parts were measured on; several lines where that differs."""
+    lines = {
+        f"Hardware: {n['hardware']['cores']} cores of {n['hardware']['processor']}, "
+        f"{n['hardware'].get('gpu', 'no GPU')}, {n['n_threads']} threads; "
+        f"torch {n['versions']['torch']}, scikit-learn {n['versions']['scikit-learn']}."
+        for n in (result["provenance"] for result in found.values())
+    }
+    return "\n".join(sorted(lines))
+
+
+def seconds_table(compared):
+    """Both searches, a row a data set."""
+    rows = [
+        [
+            TITLES[name],
+            f"{found['n_rows']:,}",
+            found["n_candidates"],
+            found["n_folds"],
+            *(with_range(found["seconds"][search]) for search in (THEIRS, OURS)),
+            f"{found['times_as_fast']:.3g}",
+            found["seconds"][OURS]["n"],
+        ]
+        for name, found in compared.items()
+    ]
+    searches = [f"{search}, s" for search in (THEIRS, OURS)]
+    header = ["data", "rows", "candidates", "folds", *searches]
+    return table([*header, "times as fast", "rounds"], rows)
+
+
+def with_range(measured, scale=1):
+    """Median, with the least and the most."""
+    shown = [f"{measured[key] / scale:.3g}" for key in ("median", "min", "max")]
+    return "{} ({} to {})".format(*shown)
+
+
+def agreement_table(compared):
+    """How far the cells of both searches are apart, and what they choose."""
+    rows = []
+    for name, result in compared.items():
+        found = result["agreement"]
+        choice = "the same"
+        if not found["same_best"]:
+            choice = f"others, {100 * found['lost_by_our_choice']:.3f} points worse"
+        cells = [TITLES[name], found["cells"], found["cells_that_differ"]]
+        difference = f"{100 * found['largest_difference']:.3f}"
+        score = f"{100 * found['best_score']:.2f}"
+        rows.append([*cells, difference, score, choice])
+    header = ["data", "cells", "that differ", "at most, points", "best score, %"]
+    return table([*header, "chosen parameters"], rows)
+
+
+def candidates_table(found):
+    """Seconds by the number of candidates."""
+    rows = [
+        [
+            n,
+            *(with_range(row["seconds"][search]) for search in (THEIRS, OURS)),
+            f"{row['times_as_fast']:.3g}",
+            row["seconds"][OURS]["n"],
+        ]
+        for n, row in found["counts"].items()
+    ]
+    searches = [f"{search}, s" for search in (THEIRS, OURS)]
+    return table(["candidates", *searches, "times as fast", "rounds"], rows)
+
+
+def memory_table(found):
+    """Growth of the memory by what was allowed."""
+    rows = []
+    for row in found["rows"]:
+        allowed = "None" if row["budget"] is None else f"{row['budget'] / MEGABYTE:.0f}"
+        grown = with_range(row["grown"], MEGABYTE)
+        rows.append([allowed, grown, with_range(row["seconds"]), row["grown"]["n"]])
+    return table(["`max_memory`, MB", "memory grew by, MB", "s", "rounds"], rows)
+
+
+def draw_candidates(found, path):
+    """Seconds over the number of candidates, both axes logarithmic."""
+    counts = [int(n) for n in found["counts"]]
+    figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
+    labels = {
+        THEIRS: f"{THEIRS}, {found['n_jobs']} processes",
+        OURS: f"{OURS}, one process",
+    }
+    for search, label in labels.items():
+        seconds = [row["seconds"][search] for row in found["counts"].values()]
+        style = STYLES[search]
+        median, least, most = (
+            [of[key] for of in seconds] for key in ("median", "min", "max")
+        )
+        ax.plot(counts, median, marker="o", ms=4, label=label, **style)
+        ax.fill_between(counts, least, most, color=style["color"], alpha=0.15, lw=0)
+        ax.annotate(
+            f"{median[-1]:.3g} s",
+            (counts[-1], median[-1]),
+            (7, 0),
+            textcoords="offset points",
+            va="center",
+            color=style["color"],
+        )
+    ax.set(xscale="log", yscale="log", xlabel="candidates", ylabel="seconds")
+    ax.set_title(f"Grid search on digits, {found['n_folds']} folds and the final fit")
+    ax.set_xticks(counts, counts)
+    ax.minorticks_off()
+    ax.set_xlim(counts[0] / 1.15, counts[-1] * 1.6)
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="upper left")
+    save(figure, path)
+
+
+if __name__ == "__main__":
+    main()

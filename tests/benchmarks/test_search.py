@@ -1,0 +1,184 @@
+"""Searches beside each other: what is measured of them, and the pages made of it."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import made_up
+import numpy as np
+import pytest
+
+from benchmarks import search, search_report
+from benchmarks.search import OURS, THEIRS
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("benchmarks/search.md", "guide/search.md")
+# Two candidates at most, in processes that are already there.
+TINY = {"digits": search.Setting({"lr": [1e-3, 3e-3]}, 2)}
+
+
+class Logged:
+    """A search that notes that it was fitted."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+
+    def fit(self, X, y):
+        self.log.append(self.name)
+
+
+def test_searches_take_turns():
+    log = []
+    found = {name: Logged(name, log) for name in "ab"}
+    seconds = search.taking_turns(found, None, None, 3)
+    assert log == [*"abbaab"]
+    assert [len(of) for of in seconds.values()] == [3, 3]
+
+
+def searched(scores, best):
+    """What a search leaves of test scores, (n_folds, n_candidates)."""
+    scores = np.array(scores)
+    results = {f"split{i}_test_score": row for i, row in enumerate(scores)}
+    results["mean_test_score"] = scores.mean(0)
+    return SimpleNamespace(
+        n_splits_=len(scores),
+        cv_results_=results,
+        best_index_=best,
+        best_params_={"lr": best},
+        best_score_=results["mean_test_score"][best],
+    )
+
+
+def test_agreement():
+    theirs = searched([[0.5, 0.75], [0.5, 0.5]], 1)
+    ours = searched([[0.5, 0.75], [0.75, 0.375]], 0)
+    found = search.agreement(theirs, ours)
+    assert (found["cells"], found["cells_that_differ"]) == (4, 2)
+    assert found["largest_difference"] == 0.25
+    assert not found["same_best"]
+    assert found["lost_by_our_choice"] == 0.125
+    assert search.agreement(theirs, theirs)["same_best"]
+
+
+def test_more_candidates_hold_the_fewer():
+    sizes = {n: search.first(n) for n in search.COUNTS}
+    assert all(len(grid) == n for n, grid in sizes.items())
+    assert sizes[128][:32] == sizes[32]
+    assert len({json.dumps(one, sort_keys=True) for one in sizes[128]}) == 128
+
+
+@pytest.mark.slow
+def test_what_is_measured_can_be_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "SETTINGS", TINY)
+    monkeypatch.setattr(search, "COUNTS", (1, 2))
+    monkeypatch.setattr(search, "MANY", {"lr": [1e-3]})
+    monkeypatch.setattr(search, "BUDGETS", (None,))
+    parts = ["digits", "candidates", "memory"]
+    command = ["--parts", *parts, "--repeats", "1", "--n-jobs", "1"]
+    command += ["--out", str(tmp_path)]
+    search.main(command)
+    found = {
+        part: json.loads((tmp_path / f"{part}.json").read_text()) for part in parts
+    }
+    assert found["digits"]["agreement"]["cells"] == 4
+    assert found["digits"]["agreement"]["largest_difference"] < 0.01
+    assert [*found["candidates"]["counts"]] == ["1", "2"]
+    assert 0 <= found["memory"]["rows"][0]["grown"]["median"] < 1e9
+    made = search_report.blocks(found)
+    assert made.keys() == {"hardware", "seconds", "agreement", "candidates", "memory"}
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    search.main(command)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def times(median):
+    return {"median": median, "min": 0.9 * median, "max": 1.2 * median, "n": 5}
+
+
+def both(theirs, ours):
+    seconds = {THEIRS: times(theirs), OURS: times(ours)}
+    return {"seconds": seconds, "times_as_fast": theirs / ours}
+
+
+@pytest.fixture
+def results():
+    """Made up, for all parts."""
+    versions = {"torch": "2", "scikit-learn": "1"}
+    hardware = {"processor": "abacus", "cores": 2}
+    provenance = {"hardware": hardware, "n_threads": 2, "versions": versions}
+    common = {"provenance": provenance, "n_folds": 3, "n_jobs": 2, "n_rows": 1797}
+    agreement = search.agreement(*[searched([[0.5, 0.75]], 1)] * 2)
+    made = {
+        name: {**common, "n_candidates": 8, **both(40, 2), "agreement": agreement}
+        for name in search.SETTINGS
+    }
+    counts = {n: both(0.5 * n, 0.5 + 0.01 * n) for n in search.COUNTS}
+    rows = [
+        {"budget": budget, "grown": times(5e7), "seconds": times(7)}
+        for budget in search.BUDGETS
+    ]
+    return made | {
+        "candidates": {**common, "counts": counts},
+        "memory": {**common, "rows": rows},
+    }
+
+
+@pytest.fixture
+def docs(results, tmp_path):
+    """A copy of the pages, filled from the made-up results."""
+    out = tmp_path / "results"
+    out.mkdir()
+    for part, result in results.items():
+        (out / f"{part}.json").write_text(json.dumps(result))
+    for page in PAGES:
+        (tmp_path / page).parent.mkdir()
+        shutil.copy(DOCS / page, tmp_path / page)
+    search_report.main(out, tmp_path)
+    return tmp_path
+
+
+def block(page, name):
+    return re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", page, flags=re.S)[1]
+
+
+def test_the_pages_are_filled(docs):
+    page, guide = ((docs / page).read_text() for page in PAGES)
+    assert "abacus" in block(page, "hardware")
+    seconds = made_up.rows(block(page, "seconds"))
+    assert seconds["Banking77"][-4:] == [
+        "40 (36 to 48)",
+        "2 (1.8 to 2.4)",
+        "20",
+        "5",
+    ]
+    assert block(guide, "seconds") == block(page, "seconds")
+    assert made_up.rows(block(page, "agreement"))["digits"][-1] == "the same"
+    counts = made_up.rows(block(page, "candidates"))
+    assert [*counts] == ["candidates", *map(str, search.COUNTS)]
+    allowed = made_up.rows(block(page, "memory"))
+    assert allowed["256"][1] == allowed["None"][1] == "50 (45 to 60)"
+    assert f"({search_report.PICTURE})" in block(guide, "picture")
+    assert not re.search("not measured", page, re.IGNORECASE)
+
+
+def test_the_picture(docs):
+    content = (docs / "guide" / search_report.PICTURE).read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert 5_000 < len(content) < 100_000
+
+
+def test_what_is_not_measured_stays(results, docs):
+    for page in PAGES:
+        shutil.copy(DOCS / page, docs / page)
+    out = docs / "results"
+    for part in ("digits", "banking77", "fashion_mnist", "candidates"):
+        (out / f"{part}.json").unlink()
+    search_report.main(out, docs)
+    page, guide = ((docs / page).read_text() for page in PAGES)
+    before = (DOCS / PAGES[0]).read_text()
+    assert block(page, "seconds") == block(before, "seconds")
+    assert block(page, "memory") != block(before, "memory")
+    assert guide == (DOCS / PAGES[1]).read_text()

@@ -3,6 +3,7 @@
 import pickle
 import random
 import re
+import warnings
 
 import numpy as np
 import torch
@@ -42,18 +43,21 @@ def texts(n_classes=40, rows=6, n_features=96):
 DATA = {"digits": digits, "wine": wine, "texts": texts}
 
 
-def both(estimator, grid, X, y, params=None, **options):
-    """The library's search and scikit-learn's, both fitted.
+def run(Search, estimator, grid, X, y, params=None, **options):
+    """A fitted search of that class.
 
     Accuracies choose, whose ties are exact; probabilities are compared as well.
     """
     defaults = {"cv": 3, "scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
     if "scoring" in options:
         del defaults["scoring"], defaults["refit"]
-    return [
-        Search(estimator, grid, **defaults | options).fit(X, y, **params or {})
-        for Search in (LabelSearchCV, GridSearchCV)
-    ]
+    search = Search(estimator, grid, **defaults | options)
+    return search.fit(X, y, **params or {})
+
+
+def both(*args, **options):
+    """The library's search and scikit-learn's, both fitted."""
+    return [run(Search, *args, **options) for Search in (LabelSearchCV, GridSearchCV)]
 
 
 def assert_same_results(ours, theirs, atol=ATOL):
@@ -99,3 +103,18 @@ def global_states():
     """The random states that everyone shares."""
     torch_state = torch.get_rng_state().numpy().tobytes()
     return torch_state, pickle.dumps(np.random.get_state()), random.getstate()
+
+
+def both_warned(*args, **options):
+    """Both searches, and what they warned of: kinds and first lines, the same."""
+    fitted, told = [], []
+    for Search in (LabelSearchCV, GridSearchCV):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fitted.append(run(Search, *args, **options))
+        words = [str(one.message).strip().splitlines()[0] for one in caught]
+        # A list of scores may follow, with their last digits.
+        kinds = [one.category for one in caught]
+        told.append([(k, w.split(": [")[0]) for k, w in zip(kinds, words, strict=True)])
+    assert sorted(told[0], key=str) == sorted(told[1], key=str)
+    return *fitted, told[0]

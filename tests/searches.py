@@ -1,0 +1,120 @@
+"""Searches side by side: the library's and scikit-learn's over the same candidates."""
+
+import pickle
+import random
+import re
+import warnings
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits, load_wine
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import normalize, scale
+
+from sklearn_lwal import LabelSearchCV
+
+# What a cell may differ by. The accuracy of a few hundred rows moves in larger steps,
+# so there it means the same predictions; of a log-loss above 1 it is the share.
+ATOL = 1e-3
+SPLIT = re.compile(r"split\d+_(test|train)_")
+
+
+def digits(n=300):
+    """Pixels, many of them zero in all rows, (n, 64), of ten classes."""
+    X, y = load_digits(return_X_y=True)
+    return X[:n], y[:n]
+
+
+def wine():
+    """Columns on one scale, (178, 13), of three classes in order."""
+    X, y = load_wine(return_X_y=True)
+    return scale(X), y
+
+
+def texts(n_classes=40, rows=6, n_features=96):
+    """Unit vectors as sentence encoders give them, of many classes with few rows."""
+    rng = np.random.RandomState(0)
+    y = np.tile(np.arange(n_classes), rows)
+    X = rng.normal(size=(n_classes, n_features))[y]
+    X += 1.5 * rng.normal(size=X.shape)
+    return normalize(X).astype(np.float32), y
+
+
+DATA = {"digits": digits, "wine": wine, "texts": texts}
+
+
+def run(Search, estimator, grid, X, y, params=None, **options):
+    """A fitted search of that class.
+
+    Accuracies choose, whose ties are exact; probabilities are compared as well.
+    """
+    defaults = {"cv": 3, "scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
+    if "scoring" in options:
+        del defaults["scoring"], defaults["refit"]
+    search = Search(estimator, grid, **defaults | options)
+    return search.fit(X, y, **params or {})
+
+
+def both(*args, **options):
+    """The library's search and scikit-learn's, both fitted."""
+    return [run(Search, *args, **options) for Search in (LabelSearchCV, GridSearchCV)]
+
+
+def assert_same_results(ours, theirs, atol=ATOL):
+    """What cv_results_ hold of candidates and scores."""
+    ours, theirs = ours.cv_results_, theirs.cv_results_
+    assert ours["params"] == theirs["params"]
+    cells = [key for key in theirs if SPLIT.match(key)]
+    assert cells
+    for key in cells:
+        rtol = atol if np.nanmax(np.abs(theirs[key]), initial=0) > 1 else 0
+        np.testing.assert_allclose(ours[key], theirs[key], rtol, atol, err_msg=key)
+
+
+def assert_same_answers(ours, theirs, atol=ATOL):
+    """Each cell's scores, and what was chosen by them."""
+    assert_same_results(ours, theirs, atol)
+    assert ours.n_splits_ == theirs.n_splits_
+    assert ours.multimetric_ == theirs.multimetric_
+    assert hasattr(ours, "best_index_") == hasattr(theirs, "best_index_")
+    if hasattr(theirs, "best_index_"):
+        assert ours.best_index_ == theirs.best_index_
+        assert ours.best_params_ == theirs.best_params_
+    if hasattr(theirs, "best_score_"):
+        np.testing.assert_allclose(
+            ours.best_score_, theirs.best_score_, rtol=0, atol=atol
+        )
+
+
+def check_same_answers(*args, **options):
+    """Run both searches, compare them, and return them."""
+    ours, theirs = both(*args, **options)
+    assert_same_answers(ours, theirs)
+    return ours, theirs
+
+
+def assert_told_apart(search, metric="neg_log_loss"):
+    """The candidates are not all the same, so mixing them up would be seen."""
+    scores = [search.cv_results_[f"split{i}_test_{metric}"] for i in range(3)]
+    assert np.ptp(scores, axis=1).max() > 5 * ATOL
+
+
+def global_states():
+    """The random states that everyone shares."""
+    torch_state = torch.get_rng_state().numpy().tobytes()
+    return torch_state, pickle.dumps(np.random.get_state()), random.getstate()
+
+
+def both_warned(*args, **options):
+    """Both searches, and what they warned of: kinds and first lines, the same."""
+    fitted, told = [], []
+    for Search in (LabelSearchCV, GridSearchCV):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fitted.append(run(Search, *args, **options))
+        words = [str(one.message).strip().splitlines()[0] for one in caught]
+        # A list of scores may follow, with their last digits.
+        kinds = [one.category for one in caught]
+        told.append([(k, w.split(": [")[0]) for k, w in zip(kinds, words, strict=True)])
+    assert sorted(told[0], key=str) == sorted(told[1], key=str)
+    return *fitted, told[0]

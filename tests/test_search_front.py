@@ -132,6 +132,12 @@ def test_any_backend(iris, backend):
         both(QUICK, MIXED, *iris)
 
 
+def test_results_are_in_the_order_of_the_grid(iris, programs):
+    both(QUICK, {"callbacks": [[], None], "lr": [1e-3, 1e-2, 1e-1]}, *iris)
+    ((candidates, _),) = programs
+    assert len(candidates) == 3
+
+
 def test_nothing_together(iris, programs):
     both(QUICK, {"callbacks": [[]], "lr": [1e-3, 1e-2]}, *iris)
     assert not programs

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import effective_n_jobs, parallel_config
 from one_by_one import OneByOne
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -59,6 +60,19 @@ def test_earlier_steps_are_fitted_once_a_fold(iris, programs):  # noqa: F811
     assert [len(candidates) for candidates, _ in programs] == [3, 3]
     for name in ("mean_test_score", "mean_train_score"):
         np.testing.assert_array_equal(search.cv_results_[name], other.cv_results_[name])
+
+
+def test_steps_have_the_jobs_of_the_user(iris):
+    jobs = []
+
+    class Asks(Counted):
+        def fit(self, X, y=None):
+            jobs.append(effective_n_jobs(None))
+            return super().fit(X, y)
+
+    with parallel_config("threading", n_jobs=2):
+        LabelSearchCV(make_pipeline(Asks(), QUICK), RATES, cv=3).fit(*iris)
+    assert jobs == [2] * 4
 
 
 def test_programs_that_memory_parts_share_the_steps(iris):

@@ -90,9 +90,10 @@ class StandIn:
         return self.cell is not None
 
     def __getattr__(self, name):
-        if name.startswith("_"):
+        if name.startswith("__") or "estimator" not in vars(self):
             raise AttributeError(name)
-        if self.cell is None:
+        if self.cell is None or name.startswith("_"):
+            # scikit-learn 1.6 asks for the metadata request itself.
             return getattr(self.estimator, name)
         if name == "classes_" and self.cell.classes is not None:
             return self.cell.classes

@@ -132,6 +132,15 @@ def test_any_backend(iris, backend):
         both(QUICK, MIXED, *iris)
 
 
+def test_results_are_in_the_order_of_the_grid(iris, programs):
+    # The first is fitted last, and has other scores than those before it then.
+    grid = [{"callbacks": [[]], "lr": [10.0]}, {"lr": [1e-3, 1e-2]}]
+    search, _ = both(QUICK, grid, *iris, {"scoring": "neg_log_loss"})
+    assert search.best_index_ > 0
+    ((candidates, _),) = programs
+    assert len(candidates) == 2
+
+
 def test_nothing_together(iris, programs):
     both(QUICK, {"callbacks": [[]], "lr": [1e-3, 1e-2]}, *iris)
     assert not programs

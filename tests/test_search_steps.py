@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import effective_n_jobs, parallel_config
 from one_by_one import OneByOne
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -61,6 +62,19 @@ def test_earlier_steps_are_fitted_once_a_fold(iris, programs):  # noqa: F811
         np.testing.assert_array_equal(search.cv_results_[name], other.cv_results_[name])
 
 
+def test_steps_have_the_jobs_of_the_user(iris):
+    jobs = []
+
+    class Asks(Counted):
+        def fit(self, X, y=None):
+            jobs.append(effective_n_jobs(None))
+            return super().fit(X, y)
+
+    with parallel_config("threading", n_jobs=2):
+        LabelSearchCV(make_pipeline(Asks(), QUICK), RATES, cv=3).fit(*iris)
+    assert jobs == [2] * 4
+
+
 def test_programs_that_memory_parts_share_the_steps(iris):
     estimator = make_pipeline(Counted(), QUICK)
     options = {"cv": 3, "refit": False, "max_memory": 1}
@@ -91,14 +105,11 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_pipelines(iris, programs, name, n_jobs):  # noqa: F811
+def test_pipelines(iris, programs, name):  # noqa: F811
     grid, sizes = SEARCHES[name]
     estimator = make_pipeline(StandardScaler(), QUICK)
-    if n_jobs and name != "both":
-        pytest.skip("nothing is fitted one at a time")
     X, y = iris
-    search, other = both(estimator, grid, X, y, {"n_jobs": n_jobs})
+    search, other = both(estimator, grid, X, y, {"n_jobs": 2})
     assert [len(candidates) for candidates, _ in programs] == sizes
     assert type(search.best_estimator_) is Pipeline
     np.testing.assert_array_equal(search.predict(X), other.predict(X))

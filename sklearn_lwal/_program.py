@@ -71,6 +71,7 @@ class Program:
     def _run(self, module):
         """Let the running members be those of a stack."""
         self.module = module
+        module.use_generator(self.drops)
         self.part = Part(module, self.members[0][0].start.net.module_)
         for name in self.running[0][0].options:
             values = [[m.options[name] for m in row] for row in self.running]
@@ -86,7 +87,6 @@ class Program:
 
     def train(self):
         """All epochs, and what comes after the last."""
-        self.module.use_generator(self.drops)
         # One more, for what fills up the batches.
         n_rows = 1 + max(map(len, self.trains))
         self.module.head.start_training(n_rows, self.n_epochs)

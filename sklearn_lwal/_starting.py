@@ -47,13 +47,15 @@ class FoldRows:
     def __init__(self, features, numbers, y, sample_weight):
         self.features, self.numbers = features, np.asarray(numbers)
         self.y, self.sample_weight = y, sample_weight
-        self._labelled = {}
+        self._classes, self._labelled = None, {}
         check.check_rows(self.numbers, y)
 
     def batch_size(self, estimator):
         """Rows of a batch in the estimator's own fit."""
+        if self._classes is None:
+            self._classes = np.unique(check.check_y(estimator, self.y))
         probe = copy.copy(estimator)
-        probe.classes_ = np.unique(check.check_y(probe, self.y))
+        probe.classes_ = self._classes
         return probe._batch_size(len(self.numbers))
 
     def labelled(self, index, weight):

@@ -139,7 +139,8 @@ class TrainedTogether:
         if "rows" not in self.starts:
             self.starts["rows"] = list(_with_rows(estimators[0], folds))
         rows = self.starts["rows"]
-        self.members = [self._started(s, fold) for s, fold in enumerate(rows)]
+        kinds = [_start_kind(estimator) for estimator in estimators]
+        self.members = [self._started(s, fold, kinds) for s, fold in enumerate(rows)]
         self.places = {}
         for rows in self._programs():
             program = Program([[self.members[s][k] for s, k in row] for row in rows])
@@ -150,13 +151,13 @@ class TrainedTogether:
                     self.places[place] = program, r, c
         self.seconds = time.perf_counter() - begin
 
-    def _started(self, s, fold):
+    def _started(self, s, fold, kinds):
         """A member for each estimator, or the error that its fit would raise."""
         if isinstance(fold, Exception):
             return [fold] * len(self.estimators)
         starts, found = self.starts, []
-        for estimator in self.estimators:
-            key = s, _start_kind(estimator), fold.batch_size(estimator)
+        for estimator, kind in zip(self.estimators, kinds, strict=True):
+            key = s, kind, fold.batch_size(estimator)
             if key not in starts:
                 try:
                     starts[key] = Start(_fresh(estimator), fold)
@@ -291,15 +292,19 @@ def bytes_needed(estimators, folds, n_test_rows):
     probe.classes_ = np.unique(np.asarray(y))
     probe.n_features_in_ = np.shape(X)[1]
     probe._built_for = n_classes = len(probe.classes_)
-    total = 0
+    known = {}
+    # Scores are float64, and there are two copies of them for a while.
+    total = 16 * n_test_rows * n_classes * len(estimators)
     for estimator in estimators:
-        probe.set_params(**estimator.get_params(deep=False))
-        with torch.device("meta"):
-            network = probe._make_network()
-        n_weights = sum(p.numel() for p in network.parameters())
-        width = network.head.linear.weight.shape[0] + sum(probe._hidden_sizes())
-        batch = min(n_rows, probe._batch_size(n_rows))
-        values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
-        # Scores are float64, and there are two copies of them for a while.
-        total += 4 * values + 16 * n_test_rows * n_classes
+        kind = _start_kind(estimator)
+        if kind not in known:
+            probe.set_params(**estimator.get_params(deep=False))
+            with torch.device("meta"):
+                network = probe._make_network()
+            n_weights = sum(p.numel() for p in network.parameters())
+            width = network.head.linear.weight.shape[0] + sum(probe._hidden_sizes())
+            batch = min(n_rows, probe._batch_size(n_rows))
+            values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
+            known[kind] = 4 * values
+        total += known[kind]
     return len(folds) * total

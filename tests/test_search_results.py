@@ -30,7 +30,7 @@ CLF = LwALClassifier(max_epochs=2, lr=5e-3, batch_size=32, random_state=0)
 GRID = {"lr": [1e-3, 1e-2], "repel_weight": [0.0, 3.0]}
 # Values of every kind that NumPy makes an array of its own way.
 KINDS = [
-    {"lr": [1e-3, 1e-2], "update_every": [1, 2]},
+    {"lr": [1e-3, 1e-2], "warmup_steps": [0, 2]},
     {"hidden_layer_sizes": [(), (4,), (4, 3)]},
     {"class_weight": [None, "balanced", {0: 2.0}], "average": [True, False]},
     {"output_dim": ["auto", 2, 1.0], "max_grad_norm": [None, 1.0]},

@@ -15,8 +15,8 @@ from searches import (
     both_warned,
     check_same_answers,
     digits,
-    texts,
     run,
+    texts,
     wine,
 )
 from sklearn.base import clone

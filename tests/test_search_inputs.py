@@ -335,6 +335,10 @@ class TestFolds:
         assert all(rows is frame for rows in seen)
 
 
+def n_different(losses):
+    return 1 + int((np.diff(np.sort(losses, axis=None)) > 1e-7).sum())
+
+
 class TestRandomState:
     def test_a_generator(self, data):
         """Each candidate and fold gets a copy of it, as clones do."""
@@ -361,9 +365,9 @@ class TestRandomState:
             [s.cv_results_[f"split{i}_test_neg_log_loss"] for i in range(3)]
             for s in searches
         ]
-        # Candidates that start alike share what a fold draws; those of GridSearchCV
-        # each draw their own.
-        assert [len(np.unique(found)) for found in losses] == [3, 9, 3]
-        assert len(np.intersect1d(losses[0], losses[2])) == 0
+        # Candidates that start alike share what a fold draws, and differ in the last
+        # digits at most; those of GridSearchCV each draw their own.
+        assert [n_different(found) for found in losses] == [3, 9, 3]
+        assert n_different([losses[0], losses[2]]) == 6
         means = [np.mean(found) for found in losses]
         assert np.ptp(means) < 0.2

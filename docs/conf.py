@@ -114,6 +114,15 @@ def public_methods(fullname):
 
 
 autosummary_context = {"public_methods": public_methods}
+# References to scikit-learn's own pages, in docstrings that are inherited from there.
+ELSEWHERE = re.compile(r":(?:ref|term):`([^<`]+?)(?: <[^`]*>)?`")
+
+
+def without_references(app, what, name, obj, options, lines):
+    """Leave the words of references whose pages are not here."""
+    lines[:] = [ELSEWHERE.sub(r"\1", line) for line in lines]
+
+
 # Sphinx says that it can not cache this function; it need not.
 suppress_warnings = ["config.cache"]
 
@@ -160,6 +169,8 @@ html_sidebars = {page: [] for page in alone}
 
 def setup(app):
     """Register what this file does itself."""
+    # After numpydoc, which brings in the docstrings of properties.
+    app.connect("autodoc-process-docstring", without_references, priority=900)
     app.connect("source-read", adapt)
     app.connect("doctree-read", mark_figures)
     formulas = (write_formula, None)

@@ -86,7 +86,8 @@ class LabelSearchCV(TogetherMixin, GridSearchCV):
     classes_ : array of shape (n_classes,)
         With ``refit``, like the next two.
     n_features_in_ : int
-    feature_names_in_ : array of shape (n_features_in_,)
+        Number of features.
+    feature_names_in_ : array of shape (n_features,)
         If X has names of columns.
 
     See Also

@@ -118,7 +118,11 @@ class AfterSteps(Rows):
     def rows(self, fold, part):
         if (fold, part) not in self.made:
             X = super().rows(fold, part)
-            self.made[fold, part] = self.steps[fold].transform(X)
+            # Not by the Pipeline, which may take steps without any state for unfitted.
+            for _, step in self.steps[fold].steps[:-1]:
+                if step is not None and not isinstance(step, str):
+                    X = step.transform(X)
+            self.made[fold, part] = X
         return self.made[fold, part]
 
     def whole(self, fold, classifier, estimator):

@@ -15,7 +15,10 @@ of kernels is what a training step costs. The ``plain_`` functions are the same
 formulas for autograd.
 
 Classes come first in the large intermediate tensors: a softmax over a short last
-dimension takes about ten times as long on a CPU.
+dimension takes about ten times as long on a CPU. The latents of many heads lie in memory
+with their dimensions first, which is how one product for all heads gives them; what is
+computed of them keeps that order, and a product is added to what is there already. These
+tensors are larger than a core's cache, so what counts is how often they are passed over.
 """
 
 import torch
@@ -35,11 +38,29 @@ def spread(number, n_dims=2):
     return number[(..., *(None,) * n_dims)]
 
 
-def plus_product(base, a, b, scale=1):
-    """``base + scale * a @ b``."""
-    if base.ndim == a.ndim == b.ndim == 2:
+def add_product(base, a, b, scale=1):
+    """``base + scale * a @ b``; of many heads in the place of ``base``."""
+    if base.ndim == 2:
         return torch.addmm(base, a, b, alpha=scale)
-    return torch.add(base, a @ b, alpha=scale)
+    if base.shape[:-2] != a.shape[:-2] or base.shape[:-2] != b.shape[:-2]:
+        return base.add_(a @ b, alpha=scale)
+    if base.mT.is_contiguous():
+        return add_product(base.mT, b.mT, a.mT, scale).mT
+    whole, a, b = (part.flatten(0, -3) for part in (base, a, b))
+    whole.baddbmm_(a, b, alpha=scale)
+    return base
+
+
+def common_product(a, b):
+    """``a @ b`` of heads with one ``b``: (..., K, p, m) and (..., 1, m, n).
+
+    The result lies in memory as latents do.
+    """
+    if a.ndim == 2:
+        return (b.mT @ a.mT).mT
+    if b.shape[-3] > 1:
+        return a @ b
+    return (a.flatten(-3, -2) @ b.squeeze(-3)).unflatten(-2, a.shape[-3:-1])
 
 
 def inner_product(a, b):
@@ -153,8 +174,8 @@ def _centred_distance(z, labels):
     centre = labels.mean(-2, keepdim=True)
     z, labels = z - centre, labels - centre
     squares = (labels * labels).sum(-1)[..., None] + (z * z).sum(-1)[..., None, :]
-    squares = plus_product(squares, labels, z.mT, -2)
-    return squares.clamp_min(TINY_SQUARE).sqrt(), z, labels
+    squares = add_product(squares, labels, z.mT, -2)
+    return squares.clamp_min(TINY_SQUARE).sqrt_(), z, labels
 
 
 def distance_scores(distance, temperature=1.0, offset=None):
@@ -167,7 +188,7 @@ def plain_distance_cross_entropy(
     z, base, member, share=None, weight=None, temperature=1.0, offset=None
 ):
     """:func:`distance_cross_entropy`; also returns what its gradient is made of."""
-    labels = base if share is None else plus_product(base, share, z)
+    labels = base if share is None else base + share @ z
     distance, z, centred = _centred_distance(z, labels)
     scores = distance_scores(distance, temperature, offset)
     logp = torch.log_softmax(scores, -2)
@@ -215,10 +236,10 @@ class _DistanceCrossEntropy(torch.autograd.Function):
             dtemperature = grad * inner_product(a, distance)
         # A sample that sits on a label is not pulled by it.
         a.div_(distance).mul_(distance > TINY).mul_(spread(grad * ctx.temperature))
-        dlabels = plus_product(a.sum(-1, keepdim=True) * labels, a, z, -1)
-        dz = plus_product(a.sum(-2)[..., None] * z, a.mT, labels, -1)
+        dlabels = add_product(a.sum(-1, keepdim=True) * labels, a, z, -1)
+        dz = add_product(a.sum(-2)[..., None] * z, a.mT, labels, -1)
         if share is not None:
-            dz = plus_product(dz, share.mT, dlabels)
+            dz = add_product(dz, share.mT, dlabels)
         return dz, dlabels, None, None, None, dtemperature, None
 
 
@@ -255,7 +276,8 @@ def distance_cross_entropy(
 
 def row_lengths(z):
     """Lengths of the rows, (n, 1), infinite for a zero row."""
-    norms = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+    # torch's vector_norm takes long where latents lie with their dimensions first.
+    norms = (z * z).sum(-1, keepdim=True).clamp_min(TINY_SQUARE).sqrt()
     return norms.masked_fill(norms < TINY, torch.inf)
 
 
@@ -263,7 +285,7 @@ def plain_repel_loss(z, member, weight=None, scale=1.0):
     """:func:`repel_loss`; also returns what its gradient is made of."""
     lengths = row_lengths(z)
     u = z / lengths
-    sums = member @ u
+    sums = common_product(u.mT, member.mT).mT
     others = sums.sum(-2, keepdim=True).sub(sums)
     factor = scale / z.shape[-2] ** 2
     if weight is not None:
@@ -293,7 +315,7 @@ class _RepelLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         member, lengths, u, others = ctx.saved_tensors
-        du = member.mT @ others
+        du = common_product(others.mT, member).mT
         along = (u * du).sum(-1, keepdim=True)
         du.addcmul_(u, along, value=-1).mul_(spread(grad * ctx.factor) / lengths)
         return du, None, None, None

@@ -30,10 +30,13 @@ def affine(x, weight, bias):
     if x.ndim > 2 and x.shape[-3] > 1:
         return x @ weight.mT + bias[..., None, :]
     x = x if x.ndim == 2 else x.squeeze(-3)
-    z = weight.flatten(-3, -2) @ x.mT
-    # In one piece, as all that follows likes it best.
-    z = z.unflatten(-2, weight.shape[-3:-1]).mT.contiguous()
-    return z + bias[..., None, :]
+    n_layers, out_features = bias.shape[-2:]
+    z = torch.baddbmm(
+        bias.reshape(-1, n_layers * out_features, 1),
+        weight.reshape(-1, n_layers * out_features, weight.shape[-1]),
+        x.expand(*weight.shape[:-3], *x.shape[-2:]).flatten(0, -3).mT,
+    )
+    return z.view(*bias.shape, -1).mT
 
 
 class Dense(nn.Linear):

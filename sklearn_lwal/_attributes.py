@@ -1,5 +1,6 @@
 """What the parts of a classifier share: its parameters, and what fitting sets."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,13 @@ class FittedAttributes(SharedParameters, BaseEstimator):
 
     Not a dataclass itself: what it names is no parameter.
     """
+
+    @classmethod
+    @cache
+    def _get_param_names(cls):
+        # scikit-learn reads the signature at each look, which is most of what a clone
+        # costs.
+        return super()._get_param_names()
 
     # Parameters that are numbers in the head's loss or scores, and nothing else.
     _numbers: tuple[str, ...] = ()

@@ -60,9 +60,9 @@ class Rows:
         # A Fold each, or the error that was raised on the way there.
         self.folds = [Fold(X, y, train, weights) for train, _ in pairs]
 
-    def rows(self, fold, part):
-        """What the classifiers are asked about."""
-        return _safe_indexing(self.X, self.pairs[fold][part])
+    def asked(self, fold, part):
+        """What the classifiers are asked about: X and the numbers of its rows."""
+        return self.X, self.pairs[fold][part]
 
     def whole(self, fold, classifier, estimator):
         """The fitted estimator of which ``classifier`` is the fitted classifier."""
@@ -115,15 +115,18 @@ class AfterSteps(Rows):
             self.steps.append(steps)
             self.seconds[fold] = time.perf_counter() - begin
 
-    def rows(self, fold, part):
+    def asked(self, fold, part):
         if (fold, part) not in self.made:
-            X = super().rows(fold, part)
-            # Not by the Pipeline, which may take steps without any state for unfitted.
-            for _, step in self.steps[fold].steps[:-1]:
-                if step is not None and not isinstance(step, str):
-                    X = step.transform(X)
-            self.made[fold, part] = X
-        return self.made[fold, part]
+            self.made[fold, part] = self._made(fold, part)
+        return self.made[fold, part], None
+
+    def _made(self, fold, part):
+        X = _safe_indexing(self.X, self.pairs[fold][part])
+        # Not by the Pipeline, which may take steps without any state for unfitted.
+        for _, step in self.steps[fold].steps[:-1]:
+            if step is not None and not isinstance(step, str):
+                X = step.transform(X)
+        return X
 
     def whole(self, fold, classifier, estimator):
         fitted = clone(estimator)

@@ -7,7 +7,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from ._before import TEST, TRAIN
-from ._chunk import Chunk, Untrained
+from ._chunk import Answers, Chunk
 from ._free_memory import free_bytes
 from ._progress import FitsProgress
 from ._stand_in import NUMBER, Cell
@@ -43,7 +43,8 @@ class Cells:
 
     def release(self):
         """Forget what was trained."""
-        self.chunk = self.before = self.group = self.fits_alone = None
+        self.chunk = self.fits_alone = None
+        self.chunks = self._chunks()
         self.errors = {}
         self.bar.close()
 
@@ -59,58 +60,71 @@ class Cells:
         raise cell.with_traceback(traceback)
 
     def _cell_of_chunk(self, number, fold):
-        if self.chunk is None or number not in self.chunk.columns:
+        while self.chunk is None or number not in self.chunk.columns:
             # Before the next takes memory, too.
             self.chunk = None
-            self._train(number)
+            self.chunk = next(self.chunks)
         return self.chunk.cell(number, fold)
 
-    def _train(self, number):
-        """Train a candidate and as many of its program as there is room for."""
-        group, numbers = next(
-            (group, numbers[numbers.index(number) :])
-            for group in self.plan.groups
-            for numbers in group.lists
-            if number in numbers
-        )
-        self._prepare(group)
-        numbers = self._that_fit(numbers)
-        self.chunk = self._chunk(numbers)
-        numbers = [*self.chunk.columns]
+    def _chunks(self):
+        """All chunks, in the order of the plan."""
+        for group in self.plan.groups:
+            estimator, pairs = self.plan.estimator(group.lists[0][0]), self.splits.pairs
+            before = group.make(estimator, self.X, self.y, pairs, group.weights)
+            together = self._here if self.plan.n_processes == 1 else self._in_processes
+            for chunk in together(group, before):
+                self._note_seconds(chunk, before.seconds / sum(map(len, group.lists)))
+                yield chunk
+
+    def _chunk(self, numbers, before):
+        return Chunk(numbers, self.plan, before, self.splits, self.parts)
+
+    def _here(self, group, before):
+        """Chunks that are trained in this process, one after the other."""
+        for numbers in group.lists:
+            while numbers:
+                chunk = self._trained(self._that_fit(numbers, before), before)
+                numbers = numbers[len(chunk.numbers) :]
+                yield chunk
+
+    def _trained(self, numbers, before):
+        """A chunk of these candidates, or of fewer where there is no room for all."""
+        chunk = self._chunk(numbers, before)
+        try:
+            chunk.train()
+        except MemoryError as error:
+            if len(numbers) > 1:
+                # The estimate was too low, or somebody else has taken memory since.
+                return self._trained(numbers[: len(numbers) // 2], before)
+            chunk.take(error)
+        except Exception as error:
+            chunk.take(error)
+        return chunk
+
+    def _in_processes(self, group, before):
+        """Chunks that the user's jobs train side by side."""
+        chunks = []
+        for numbers in group.lists:
+            while numbers:
+                chunks.append(self._chunk(self._that_fit(numbers, before), before))
+                numbers = numbers[len(chunks[-1].numbers) :]
+        tasks = (delayed(_answers)(*chunk.task()) for chunk in chunks)
+        for chunk, answers in zip(chunks, self._jobs(tasks), strict=True):
+            chunk.take(answers)
+            yield chunk
+
+    def _note_seconds(self, chunk, before):
         n_folds = len(self.splits.pairs)
-        n_cells = len(numbers) * n_folds
+        n_cells = len(chunk.numbers) * n_folds
+        training, scoring = (seconds / n_cells for seconds in chunk.seconds)
         for fold in range(n_folds):
-            before = self.before.seconds[fold] / sum(map(len, group.lists))
-            training = self.chunk.seconds / n_cells + before
-            scoring = self.chunk.score_seconds / n_cells
-            for number in numbers:
-                self.seconds[number, fold] = training, scoring
+            for number in chunk.numbers:
+                self.seconds[number, fold] = training + before[fold], scoring
         self.bar.update(n_cells, n_folds)
 
-    def _prepare(self, group):
-        """What comes before the classifiers, unless it is there already."""
-        if self.group is not group:
-            self.before = None
-            estimator = self.plan.estimator(group.lists[0][0])
-            pairs = self.splits.pairs
-            self.before = group.make(estimator, self.X, self.y, pairs, group.weights)
-            self.group = group
-
-    def _chunk(self, numbers):
-        try:
-            numbers = self._that_fit(numbers)
-            return Chunk(numbers, self.plan, self.before, self.splits, self.parts)
-        except MemoryError as error:
-            if len(numbers) == 1:
-                return Untrained(numbers, error)
-        except Exception as error:
-            return Untrained(numbers, error)
-        # The estimate was too low, or somebody else has taken memory since.
-        return self._chunk(numbers[: len(numbers) // 2])
-
-    def _that_fit(self, numbers):
+    def _that_fit(self, numbers, before):
         """As many of the candidates as memory has room for, at least one."""
-        folds = [fold for fold in self.before.folds if not isinstance(fold, Exception)]
+        folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
         classifiers = [self.plan.classifiers[number] for number in numbers]
         n_rows = max(
             sum(len(pair[part]) for part in self.parts) for pair in self.splits.pairs
@@ -118,6 +132,7 @@ class Cells:
         room = self.search.max_memory
         if room is None:
             room = SHARE * free_bytes(resolve_device(classifiers[0].device))
+        room /= self.plan.n_processes
 
         def fit(n):
             return bytes_needed(classifiers[:n], folds, n_rows) <= room
@@ -144,7 +159,17 @@ class Cells:
         return fitted if isinstance(fitted, Exception) else Cell(lambda: fitted)
 
     def _fit_alone(self):
-        """The other candidates on each fold in turn, by the user's jobs."""
+        """The other candidates on each fold in turn."""
+        return self._jobs(
+            delayed(_fit_alone)(
+                self.plan.estimator(number), self.X, self.y, train, self.plan.fit_params
+            )
+            for number in self.plan.alone
+            for train, _ in self.splits.pairs
+        )
+
+    def _jobs(self, calls):
+        """Results of the calls, in turn, by the user's jobs."""
         options = {
             "n_jobs": self.search.n_jobs,
             "pre_dispatch": self.search.pre_dispatch,
@@ -154,13 +179,6 @@ class Cells:
         except ValueError:
             # Some backends only give all results at once.
             parallel = Parallel(**options)
-        calls = (
-            delayed(_fit_alone)(
-                self.plan.estimator(number), self.X, self.y, train, self.plan.fit_params
-            )
-            for number in self.plan.alone
-            for train, _ in self.splits.pairs
-        )
         return iter(parallel(calls))
 
     def in_order(self, evaluated, n_splits, out):
@@ -187,3 +205,11 @@ def _fit_alone(estimator, X, y, rows, fit_params):
     except Exception as error:
         fitted = error
     return fitted, time.perf_counter() - begin
+
+
+def _answers(*task):
+    """What a chunk's candidates answer, or the error that kept them from it."""
+    try:
+        return Answers(*task)
+    except Exception as error:
+        return error

@@ -194,11 +194,12 @@ class Network(nn.Module):
             X = self._augmented(X)
         with self._precision(X):
             features = self.features(X)
-            z = self.head.training_latent(features)
+            z, beside = self.head.training_latents(features)
         z = processes.joined(z, len(y))
-        if self.head.follows_features:
-            features = processes.joined(features.detach(), len(y))
-        return self.head.loss(z, y, sample_weight, features, rows)
+        if beside is not None and self.trains_features:
+            # Of each row, too.
+            beside = processes.joined(beside, len(y))
+        return self.head.loss(z, y, sample_weight, beside, rows)
 
     def _augmented(self, X):
         changed = [self.augment(image) for image in X]

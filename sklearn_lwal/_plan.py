@@ -4,12 +4,16 @@ from collections import Counter
 from itertools import chain
 from typing import Any, NamedTuple
 
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils.metadata_routing import process_routing
 
 from ._before import Alone, taken_apart
 from ._together import groups_of, reason_alone
+from ._validation import resolve_device
+from ._views import asks_estimators
 
 
 class Group(NamedTuple):
@@ -34,6 +38,11 @@ class Plan:
         Parameters.
     params : dict
         What its ``fit`` is given besides X and y.
+
+    Attributes
+    ----------
+    n_processes : int
+        That train chunks side by side; 1 is this one.
     """
 
     def __init__(self, search, candidates, params):
@@ -57,10 +66,28 @@ class Plan:
                 continue
             self.classifiers[number] = classifier
             alike.setdefault(key, (before, weights, []))[2].append(number)
+        self.n_processes = self._processes(search)
         for before, weights, numbers in alike.values():
             classifiers = [self.classifiers[number] for number in numbers]
             lists = [[numbers[i] for i in group] for group in groups_of(classifiers)]
-            self.groups.append(Group(before, weights, lists))
+            shares = [*chain.from_iterable(map(self._shares, lists))]
+            self.groups.append(Group(before, weights, shares))
+
+    def _processes(self, search):
+        # One process has a GPU to itself, and estimators stay where they were trained.
+        devices = {resolve_device(c.device).type for c in self.classifiers.values()}
+        if devices != {"cpu"} or asks_estimators(search.scoring):
+            return 1
+        backend, _ = get_active_backend()
+        # In threads the many small operations would wait for each other.
+        threads = getattr(backend, "supports_sharedmem", False)
+        return 1 if threads else effective_n_jobs(search.n_jobs)
+
+    def _shares(self, numbers):
+        """Parts of a list, so many that all processes have something to do."""
+        n = -(-len(numbers) * self.n_processes // len(self.classifiers))
+        # Neighbours differ in one parameter, and may take as long as each other.
+        return [numbers[i::n] for i in range(n)]
 
     def estimator(self, number):
         """The candidate, not fitted."""
@@ -76,9 +103,12 @@ class Plan:
     def report(self):
         """What is trained together, and why the rest is not."""
         n_programs = sum(len(group.lists) for group in self.groups)
+        programs = f"{n_programs} program{'s' if n_programs > 1 else ''}"
+        if self.n_processes > 1:
+            programs += f" on {self.n_processes} processes"
         lines = [
-            f"{len(self.classifiers)} candidates are trained together, in {n_programs} "
-            f"program{'s' if n_programs > 1 else ''}; {len(self.alone)} one at a time."
+            f"{len(self.classifiers)} candidates are trained together, in {programs}; "
+            f"{len(self.alone)} one at a time."
         ]
         for reason, count in Counter(self.alone.values()).items():
             lines.append(f"  {count} one at a time: {reason}")

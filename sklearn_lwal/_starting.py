@@ -125,6 +125,11 @@ class Start:
         return self.net.module_.head.linear.weight.shape[0]
 
     @property
+    def n_features(self):
+        """Inputs of the head."""
+        return self.net.module_.head.linear.weight.shape[1]
+
+    @property
     def shape(self):
         """Alike for starts that one program can train, but for the latents' width."""
         layers = [layer.shape for layer in self.net.module_.hidden.parameters()]

@@ -24,8 +24,9 @@ from ._starting import Features, FoldRows, Start, taken
 OWN = frozenset(["lr", "tol", "n_iter_no_change"])
 # Parameters that concern a fit of its own.
 WITHOUT_EFFECT = frozenset(["memory"])
-# Latents of up to this many times the dimensions of others are trained with those.
-PADDING = 2.0
+# Numbers that a step works through in the time that it takes to start its operations.
+# Narrower latents are padded, and trained with wider ones, where that adds fewer.
+PADDING = 100_000
 # Tensors of the size of the weights that training one network takes: weight, gradient,
 # two moments, the state before a step, the average, copies in between and the start.
 COPIES = 10
@@ -182,16 +183,12 @@ class TrainedTogether:
                 if isinstance(member, Member):
                     key = s, member.start.shape, member.start.stream
                     rows.setdefault(key, []).append((s, k))
-        widths = sorted({member.start.width for member in self._all_members()})
-        joined = {}
+        alike = {}
         for (_, shape, _), row in rows.items():
             s, k = row[0]
-            width = _bucket(self.members[s][k].start.width, widths)
-            joined.setdefault((shape, width, len(row)), []).append(row)
-        return joined.values()
-
-    def _all_members(self):
-        return (m for row in self.members for m in row if isinstance(m, Member))
+            alike.setdefault((shape, len(row)), []).append((self.members[s][k], row))
+        for joined in alike.values():
+            yield from _padded(joined)
 
     def error(self, fold, candidate):
         """What the candidate's own fit would have raised, or None."""
@@ -236,15 +233,22 @@ class TrainedTogether:
         return found
 
 
-def _bucket(width, widths):
-    """The widest of those that this width is trained with."""
-    least = widths[0]
-    for other in widths:
-        if other > PADDING * least:
-            least = other
-        if other == width:
-            return least
-    return least
+def _padded(rows):
+    """Lists of rows, of those whose widths are worth padding to the widest.
+
+    ``rows`` are pairs of a row's first member and the row.
+    """
+    found, widths = [], []
+    for member, row in sorted(rows, key=lambda pair: pair[0].start.width):
+        start = member.start
+        missing = sum(start.width - width for width in widths) * len(row)
+        if found and missing * (start.net.batch_size + start.n_features) <= PADDING:
+            found[-1].append(row)
+        else:
+            found.append([row])
+            widths = []
+        widths.append(start.width)
+    return found
 
 
 def _fresh(estimator):

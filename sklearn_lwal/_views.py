@@ -134,6 +134,11 @@ def seeing_real_objects(scoring):
     """The same ``scoring``, in which callables are :class:`OfRealObjects`."""
     if isinstance(scoring, dict):
         return {name: seeing_real_objects(value) for name, value in scoring.items()}
-    if not callable(scoring) or type(scoring) is SCORER:
-        return scoring
-    return OfRealObjects(scoring)
+    return OfRealObjects(scoring) if asks_estimators(scoring) else scoring
+
+
+def asks_estimators(scoring):
+    """Whether ``scoring`` has callables that want real estimators."""
+    if isinstance(scoring, dict):
+        return any(map(asks_estimators, scoring.values()))
+    return callable(scoring) and type(scoring) is not SCORER

@@ -193,10 +193,10 @@ class TestRetrospection:
                 head = super()._make_head(*shape)
                 original = head.loss
 
-                def loss(z, y, weight=None, features=None, rows=None):
+                def loss(z, y, weight=None, beside=None, rows=None):
                     table = head.soft_labels
                     seen.append((len(table), int(rows.max()), head.epoch))
-                    return original(z, y, weight, features, rows)
+                    return original(z, y, weight, beside, rows)
 
                 head.loss = loss
                 return head

@@ -43,9 +43,9 @@ class Head(nn.Module):
         """Training loss at the latents and the class scores it was taken from."""
         raise NotImplementedError
 
-    def training_latent(self, features):
-        """As :meth:`forward`, with whatever else the loss takes beside it."""
-        return self(features)
+    def training_latents(self, features):
+        """The latents of a training step, and what else :meth:`loss` takes, or None."""
+        return self(features), None
 
     @property
     def labels(self):
@@ -99,12 +99,11 @@ class Head(nn.Module):
             Whether training has not begun yet.
         """
 
-    def loss(self, z, y, sample_weight=None, features=None, rows=None):
+    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
         """One training step's loss and the class scores of the batch.
 
-        For the heads that keep account of them, ``features`` are what the latents
-        ``z`` were made of, and ``rows`` the places of the samples in the training
-        data, (n,) int64.
+        ``z`` and ``beside`` are the :meth:`training_latents`. ``rows``, (n,) int64, are
+        the places of the samples in the training data, for heads that keep account.
         """
         loss, scores = self.latent_loss(z, y, sample_weight)
         return self._with_l2(loss), scores

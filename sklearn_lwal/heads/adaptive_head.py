@@ -5,7 +5,7 @@ import torch
 from . import functional as F
 from ._head import Head
 from .adaptive import AdaptiveLabels, ClassMeans
-from .linear import outputs, standardize
+from .linear import outputs, outputs_of_both, standardize
 
 # Of a class that nothing is known of, in sizes of the largest label.
 FAR_AWAY = 10.0
@@ -67,25 +67,36 @@ class AdaptiveHead(Head):
     def latent_loss(self, z, y, sample_weight=None, class_means=None):
         return self.adaptive.loss_and_scores(z, y, sample_weight, class_means)
 
-    def loss(self, z, y, sample_weight=None, features=None, rows=None):
+    def training_latents(self, features):
+        if not self.follows_features:
+            return self(features), None
+        if self.feature_decay is not None:
+            return self(features), features.detach()
+        if features.ndim == 2 or features.shape[:-2] != self.class_features.shape[:-2]:
+            return self(features), self._latents_of_means()
+        # Of many heads, whose weights are more than a cache holds: read them once.
+        return outputs_of_both(self.linear, features, self.class_features)
+
+    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
         means = None
         if self.follows_features and self.training:
             constant = self.feature_decay is None
             means = (
-                self._means_of_all()
+                self._means_of_all(beside)
                 if constant
-                else self._running_means(features, y, sample_weight)
+                else self._running_means(beside, y, sample_weight)
             )
         loss, scores = self.latent_loss(z, y, sample_weight, means)
         return self._with_l2(loss), scores
 
-    def _means_of_all(self):
+    def _means_of_all(self, latents):
         """The mean of a linear map is the map of the mean.
 
         So this is Eq. (1) over all rows, whatever the batch, and with the gradient of
-        all of them.
+        all of them. ``latents`` are those of the class means, if they are known.
         """
-        return ClassMeans(self._latents_of_means(), None, self.class_mass > 0)
+        latents = self._latents_of_means() if latents is None else latents
+        return ClassMeans(latents, None, self.class_mass > 0)
 
     def _running_means(self, features, y, sample_weight):
         """Means over this batch and, less and less, those before it."""
@@ -96,7 +107,7 @@ class AdaptiveHead(Head):
         kept, share = earlier[..., None] / divisor, member / divisor
         means = kept * self._latents_of_means()
         with torch.no_grad():
-            known = standardize(self.linear, features.detach())
+            known = standardize(self.linear, features)
             batch = share @ known.to(share.dtype)
             # A new tensor: the gradient still needs the old one.
             self.class_features = torch.addcmul(batch, kept, self.class_features)

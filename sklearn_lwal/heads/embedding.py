@@ -56,14 +56,15 @@ class LabelEmbedHead(Head):
     def forward(self, features):
         return super().forward(features)[..., : self.embeddings.shape[-1]]
 
-    def training_latent(self, features):
+    def training_latents(self, features):
         """o1 and o2 side by side, (n, 2 * n_classes)."""
         both = super().forward(features)
         if not features.requires_grad:
-            return both
+            return both, None
         n_classes = self.embeddings.shape[-1]
         alone = super().forward(features.detach())
-        return torch.cat([both[..., :n_classes], alone[..., n_classes:]], dim=-1)
+        both = torch.cat([both[..., :n_classes], alone[..., n_classes:]], dim=-1)
+        return both, None
 
     def scores(self, z):
         return z

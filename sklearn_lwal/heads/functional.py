@@ -15,10 +15,10 @@ of kernels is what a training step costs. The ``plain_`` functions are the same
 formulas for autograd.
 
 Classes come first in the large intermediate tensors: a softmax over a short last
-dimension takes about ten times as long on a CPU. The latents of many heads lie in memory
-with their dimensions first, which is how one product for all heads gives them; what is
-computed of them keeps that order, and a product is added to what is there already. These
-tensors are larger than a core's cache, so what counts is how often they are passed over.
+dimension takes about ten times as long on a CPU. The latents of many heads lie in
+memory with their dimensions first, as one product for all heads gives them. What is
+made of them keeps that order, and products are added to what is there already: these
+tensors do not fit into a core's cache, and what counts is how often they are read.
 """
 
 import torch

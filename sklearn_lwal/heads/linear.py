@@ -123,6 +123,13 @@ def outputs(layer, standardized):
     return affine(standardized, layer.weight, layer.bias)
 
 
+def outputs_of_both(layer, x, standardized):
+    """The outputs for features and for what is standardised already, by one product."""
+    rows = torch.cat([standardize(layer, x).to(standardized.dtype), standardized], -2)
+    sizes = [x.shape[-2], standardized.shape[-2]]
+    return outputs(layer, rows).split(sizes, -2)
+
+
 @torch.no_grad()
 def set_bias(layer, bias):
     """Let the layer's outputs be ``bias`` where the standardised features are 0."""

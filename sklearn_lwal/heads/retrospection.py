@@ -82,7 +82,7 @@ class RetrospectionHead(OneHotHead):
         if state["soft_labels"] is not None:
             self.soft_labels.copy_(state["soft_labels"])
 
-    def loss(self, z, y, sample_weight=None, features=None, rows=None):
+    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
         loss, scores = self.latent_loss(z, y, sample_weight)
         if self.soft_labels is not None:
             share, places = self._share(), self._places(rows)

@@ -72,7 +72,7 @@ def run_epochs(head, x, y, weight=None, n_epochs=4):
     head.start_training(len(y), 2 * n_epochs)
     for epoch in range(1, n_epochs + 1):
         head.start_epoch()
-        z = head.training_latent(x / epoch)
+        z, _ = head.training_latents(x / epoch)
         yield head.loss(z, y, weight, rows=torch.arange(len(y)))[0]
 
 
@@ -85,7 +85,7 @@ def check_gradients(head, x, y, weight):
         if table is not None:
             head.soft_labels = table.clone()
         rows = torch.arange(len(y))
-        return head.loss(head.training_latent(x), y, weight, rows=rows)[0]
+        return head.loss(head.training_latents(x)[0], y, weight, rows=rows)[0]
 
     learned = [p for p in head.parameters() if p.requires_grad]
     assert torch.autograd.gradcheck(loss, (x.requires_grad_(), *learned))
@@ -256,7 +256,7 @@ def test_label_embed_twin(dtype, weighted, options):
     expected = twins.label_embed_loss(values, y.numpy(), *numpy(weight), **options)
     # With and without a backbone that learns.
     for features in (x, x.clone().requires_grad_()):
-        loss, scores = head.loss(head.training_latent(features), y, weight)
+        loss, scores = head.loss(head.training_latents(features)[0], y, weight)
         assert loss.item() == pytest.approx(expected, rel=0, abs=ATOL[dtype])
         o1 = head.linear(x)[:, :5]
         torch.testing.assert_close([scores, head(features)], [o1, o1])
@@ -278,7 +278,7 @@ def test_gradients_of_label_embed(weighted):
     # What is behind a stop-gradient stays where it is when the rest moves.
     head, x, y, weight = label_embed_problem(weighted)
     x.requires_grad_()
-    head.loss(head.training_latent(x), y, weight)[0].backward()
+    head.loss(head.training_latents(x)[0], y, weight)[0].backward()
     moved = [x, *head.linear.parameters(), head.embeddings]
     expected = twins.label_embed_gradients(numpy(*moved), y.numpy(), *numpy(weight))
     for tensor, numerical in zip(moved, expected, strict=True):
@@ -288,7 +288,7 @@ def test_gradients_of_label_embed(weighted):
 def test_label_embed_features_get_no_gradient_from_the_auxiliary_layer():
     head, x, *_ = label_embed_problem(False)
     x.requires_grad_()
-    both = head.training_latent(x)
+    both = head.training_latents(x)[0]
     both[:, 5:].square().sum().backward(retain_graph=True)
     assert x.grad is None or x.grad.abs().max() == 0
     assert head.linear.weight.grad[5:].abs().max() > 0
@@ -299,7 +299,7 @@ def test_label_embed_features_get_no_gradient_from_the_auxiliary_layer():
 def test_label_embed_outputs_get_no_gradient_from_the_lesson():
     # What is left is the softmax minus the targets; the cap is out of reach.
     head, x, y, _ = label_embed_problem(False, confidence_cap=1.0)
-    both = head.training_latent(x).detach().requires_grad_()
+    both = head.training_latents(x)[0].detach().requires_grad_()
     head.loss(both, y)[0].backward()
     truth, soft = torch.eye(5)[y], head.embeddings.detach().softmax(1)[y]
     o1, o2 = (o.softmax(1) for o in both.detach().split(5, dim=1))
@@ -310,7 +310,7 @@ def test_label_embed_outputs_get_no_gradient_from_the_lesson():
 def test_label_embeddings_get_no_gradient_from_the_classifier():
     # There is no lesson where the auxiliary layer is wrong on all samples.
     head, x, *_ = label_embed_problem(False)
-    both = head.training_latent(x)
+    both = head.training_latents(x)[0]
     believed = both[:, 5:].argmax(1)
     head.loss(both, (believed + 1) % 5)[0].backward(retain_graph=True)
     assert head.embeddings.grad.abs().max() == 0

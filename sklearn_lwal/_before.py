@@ -1,5 +1,6 @@
 """What comes before the classifiers of a search, once for all of them."""
 
+import itertools
 import time
 from numbers import Number
 
@@ -50,9 +51,16 @@ class Rows:
     pairs : list of (train, test) int arrays
     weights : dict
         Of a ``sample_weight`` of n entries, or empty.
+    key : tuple
+        See :func:`taken_apart`.
+    earlier : Rows or None
+        What came before the candidates trained until now.
+    later : tuple
+        Key of what comes before the next ones, or empty.
     """
 
-    def __init__(self, estimator, X, y, pairs, weights):
+    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
+        self.key = key
         self.X, self.pairs = X, pairs
         # What the candidates' fits begin with, by device, for :class:`TrainedTogether`.
         self.starts = {}
@@ -72,16 +80,17 @@ class Rows:
 class Features(Rows):
     """What a frozen backbone gives for images, each of which it sees once."""
 
-    def __init__(self, estimator, X, y, pairs, weights):
+    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
         begin = time.perf_counter()
+        super().__init__(estimator, X, y, pairs, weights, key, earlier, later)
         self.encoder = clone(estimator)
         try:
             self.encoder._validate_params()
-            features, _ = self.encoder._training_features(X, y, True)
+            self.X, _ = self.encoder._training_features(X, y, True)
         except Exception as error:
-            self.pairs, self.folds = pairs, [error] * len(pairs)
+            self.folds = [error] * len(pairs)
         else:
-            super().__init__(estimator, features, y, pairs, weights)
+            self.folds = [fold._replace(X=self.X) for fold in self.folds]
         seconds = time.perf_counter() - begin
         self.seconds = np.full(len(pairs), seconds / len(pairs))
 
@@ -95,43 +104,102 @@ class Features(Rows):
 
 
 class AfterSteps(Rows):
-    """What the steps of a Pipeline before its last make of the rows of each fold."""
+    """What the steps of a Pipeline before its last make of the rows of each fold.
 
-    def __init__(self, estimator, X, y, pairs, weights):
-        super().__init__(estimator, X, y, pairs, weights)
-        self.folds, self.steps, self.made = [], [], {}
+    Steps that ``earlier`` has fitted, with the same parameters after the same steps,
+    are taken from there.
+    """
+
+    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
+        super().__init__(estimator, X, y, pairs, weights, key, earlier, later)
+        named = estimator.steps[:-1]
+        n_known = steps_in_common(key, earlier.key) if earlier else 0
+        # What these have made is needed again; of the others it would take up memory.
+        self.kept = {len(named) - 1, steps_in_common(key, later) - 1}
+        # Fitted steps of each fold, as far as nothing went wrong.
+        self.folds, self.steps = [], []
         for fold, (train, _) in enumerate(pairs):
             begin = time.perf_counter()
-            # Memory and verbosity are the Pipeline's.
-            last = estimator.steps[-1][0]
-            steps = clone(estimator).set_params(**{last: "passthrough"})
-            known = _safe_indexing(y, train)
-            given = {k: _safe_indexing(v, train) for k, v in weights.items()}
+            steps = earlier.steps[fold][:n_known] if n_known else []
+            self.steps.append(steps)
+            labels = _safe_indexing(y, train)
             try:
-                made = steps.fit_transform(_safe_indexing(X, train), known)
-                self.folds.append(Fold(made, known, None, given))
+                made = steps[-1].made if steps else _safe_indexing(X, train)
+                for name, step in named[len(steps) :]:
+                    steps.append(FittedStep(estimator, name, step, made, labels))
+                    made = steps[-1].made
             except Exception as error:
                 self.folds.append(error)
-            self.steps.append(steps)
+            else:
+                given = {k: _safe_indexing(v, train) for k, v in weights.items()}
+                self.folds.append(Fold(made, labels, None, given))
+            self._forget(steps)
             self.seconds[fold] = time.perf_counter() - begin
 
-    def asked(self, fold, part):
-        if (fold, part) not in self.made:
-            self.made[fold, part] = self._made(fold, part)
-        return self.made[fold, part], None
+    def _forget(self, steps):
+        for place, step in enumerate(steps):
+            if place not in self.kept:
+                step.made, step.answers = None, {}
 
-    def _made(self, fold, part):
-        X = _safe_indexing(self.X, self.pairs[fold][part])
-        # Not by the Pipeline, which may take steps without any state for unfitted.
-        for _, step in self.steps[fold].steps[:-1]:
-            if step is not None and not isinstance(step, str):
-                X = step.transform(X)
-        return X
+    def asked(self, fold, part):
+        steps = self.steps[fold]
+        known = [i for i, step in enumerate(steps) if part in step.answers]
+        if known:
+            X = steps[known[-1]].answers[part]
+        else:
+            X = _safe_indexing(self.X, self.pairs[fold][part])
+        for step in steps[known[-1] + 1 if known else 0 :]:
+            X = step.answer(part, X)
+        self._forget(steps)
+        return X, None
 
     def whole(self, fold, classifier, estimator):
         fitted = clone(estimator)
-        fitted.steps = [*self.steps[fold].steps[:-1], (fitted.steps[-1][0], classifier)]
+        steps = [(step.name, step.fitted) for step in self.steps[fold]]
+        fitted.steps = [*steps, (fitted.steps[-1][0], classifier)]
         return fitted
+
+
+class FittedStep:
+    """A step of a Pipeline, fitted on the training rows of a fold.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Whose memory and verbosity count.
+    name : str
+    step : transformer, "passthrough" or None
+    X, y : of n rows
+
+    Attributes
+    ----------
+    made : of n rows
+        What the step made of X.
+    answers : dict
+        What it has made of other rows, by their part of the split.
+    """
+
+    def __init__(self, pipeline, name, step, X, y):
+        # Alone in a Pipeline, which knows how steps are fitted.
+        alone = clone(pipeline)
+        alone.steps = [(name, clone(step, safe=False)), ("last", "passthrough")]
+        self.made, self.answers = alone.fit_transform(X, y), {}
+        self.name, self.fitted = alone.steps[0]
+
+    def answer(self, part, X):
+        """What it makes of the rows of a part."""
+        # Not by the Pipeline, which may take steps without any state for unfitted.
+        idle = self.fitted is None or isinstance(self.fitted, str)
+        self.answers[part] = X if idle else self.fitted.transform(X)
+        return self.answers[part]
+
+
+def steps_in_common(key, other):
+    """How many steps are the same, from the first on, by the keys of AfterSteps."""
+    pairs = zip(key, other, strict=False)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+    # Behind the class and the Pipeline's own parameters.
+    return max(0, len([*same]) - 2)
 
 
 def taken_apart(estimator, base, parameters, fit_params, routing):
@@ -153,7 +221,8 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
     Returns
     -------
     key : tuple
-        Candidates share what comes before where their keys are the same.
+        Candidates share what comes before where their keys are the same, and its first
+        steps where their first parts are.
     before : class
         :class:`Rows` or one derived from it.
     classifier : LabelLearningClassifier
@@ -167,8 +236,8 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
         If the estimator is not of a kind that is taken apart.
     """
     if type(estimator) is Pipeline:
-        last, classifier = estimator.steps[-1]
-        others = {k: v for k, v in parameters.items() if k.split("__")[0] != last}
+        *names, last = (name for name, _ in estimator.steps)
+        classifier = estimator.steps[-1][1]
         if routing and fit_params:
             raise Alone("metadata is routed to the steps of a Pipeline")
         if getattr(estimator, "transform_input", None):
@@ -176,7 +245,14 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
         if getattr(classifier, "backbone", None) is not None:
             raise Alone("a backbone follows other steps")
         weights = _weights(fit_params, f"{last}__sample_weight")
-        key = (AfterSteps, *((k, _word(v)) for k, v in sorted(others.items())))
+        words = {name: [] for name in names}
+        # The Pipeline's own parameters come before those of the first step.
+        own = []
+        for name, value in sorted(parameters.items()):
+            step = name.split("__")[0]
+            if step != last:
+                words.get(step, own).append((name, _word(value)))
+        key = AfterSteps, tuple(own), *map(tuple, words.values())
         return key, AfterSteps, _checked(classifier), weights
     _checked(estimator)
     weights = _weights(fit_params, "sample_weight")

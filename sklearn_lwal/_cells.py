@@ -1,7 +1,9 @@
 """The cells of a search, candidates times folds, trained when they are asked for."""
 
+import itertools
 import time
 
+import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
@@ -11,7 +13,7 @@ from ._chunk import Answers, Chunk
 from ._free_memory import free_bytes
 from ._progress import FitsProgress
 from ._stand_in import NUMBER, Cell
-from ._together import bytes_needed
+from ._together import needs
 from ._validation import resolve_device
 
 # Of the memory that is free.
@@ -68,9 +70,18 @@ class Cells:
 
     def _chunks(self):
         """All chunks, in the order of the plan."""
-        for group in self.plan.groups:
-            estimator, pairs = self.plan.estimator(group.lists[0][0]), self.splits.pairs
-            before = group.make(estimator, self.X, self.y, pairs, group.weights)
+        before, keys = None, [group.key for group in self.plan.groups]
+        for group, later in zip(self.plan.groups, [*keys[1:], ()], strict=True):
+            before = group.make(
+                self.plan.estimator(group.lists[0][0]),
+                self.X,
+                self.y,
+                self.splits.pairs,
+                group.weights,
+                group.key,
+                before,
+                later,
+            )
             together = self._here if self.plan.n_processes == 1 else self._in_processes
             for chunk in together(group, before):
                 self._note_seconds(chunk, before.seconds / sum(map(len, group.lists)))
@@ -104,7 +115,7 @@ class Cells:
     def _in_processes(self, group, before):
         """Chunks that the user's jobs train side by side."""
         chunks = []
-        for numbers in group.lists:
+        for numbers in self._shares(group, before):
             while numbers:
                 chunks.append(self._chunk(self._that_fit(numbers, before), before))
                 numbers = numbers[len(chunks[-1].numbers) :]
@@ -112,6 +123,17 @@ class Cells:
         for chunk, answers in zip(chunks, self._jobs(tasks), strict=True):
             chunk.take(answers)
             yield chunk
+
+    def _shares(self, group, before):
+        """The group's lists, cut so that each process takes about as long."""
+        works = [self._needs(numbers, before)[1] for numbers in group.lists]
+        share = sum(map(sum, works)) / self.plan.n_processes
+        for numbers, work in zip(group.lists, works, strict=True):
+            # A candidate belongs where most of its work is.
+            size = max(share, work.mean()) or 1.0
+            places = (work.cumsum() - work / 2) // size
+            cuts = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(numbers)]
+            yield from (numbers[a:b] for a, b in itertools.pairwise(cuts))
 
     def _note_seconds(self, chunk, before):
         n_folds = len(self.splits.pairs)
@@ -124,31 +146,28 @@ class Cells:
 
     def _that_fit(self, numbers, before):
         """As many of the candidates as memory has room for, at least one."""
-        folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
+        room = self.search.max_memory
+        if room is None:
+            device = self.plan.classifiers[numbers[0]].device
+            room = SHARE * free_bytes(resolve_device(device))
+        n_bytes, _ = self._needs(numbers, before)
+        n = np.searchsorted(n_bytes.cumsum(), room / self.plan.n_processes, "right")
+        return numbers[: max(1, n)]
+
+    def _needs(self, numbers, before):
+        """Bytes and time of each of the candidates."""
         classifiers = [self.plan.classifiers[number] for number in numbers]
+        folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
         n_rows = max(
             sum(len(pair[part]) for part in self.parts) for pair in self.splits.pairs
         )
-        room = self.search.max_memory
-        if room is None:
-            room = SHARE * free_bytes(resolve_device(classifiers[0].device))
-        room /= self.plan.n_processes
-
-        def fit(n):
-            return bytes_needed(classifiers[:n], folds, n_rows) <= room
-
-        least, most = 1, len(numbers)
         try:
-            # Mostly there is room for all.
-            if not folds or fit(most):
-                return numbers
-            while least < most:
-                middle = (least + most + 1) // 2
-                least, most = (middle, most) if fit(middle) else (least, middle - 1)
+            if folds:
+                return needs(classifiers, folds, n_rows)
         except Exception:
             # X or y is not what it should be, which training tells better.
-            return numbers
-        return numbers[:most]
+            pass
+        return np.zeros((2, len(numbers)))
 
     def _cell_alone(self, number, fold):
         if self.fits_alone is None:

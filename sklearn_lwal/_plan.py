@@ -21,6 +21,8 @@ class Group(NamedTuple):
 
     # Makes it of X: Rows or a class derived from it.
     make: Any
+    # Begins alike where its first steps are the same.
+    key: tuple
     # Of sample_weight, or empty.
     weights: dict
     # Numbers of candidates, a list of those that one program can train.
@@ -67,11 +69,11 @@ class Plan:
             self.classifiers[number] = classifier
             alike.setdefault(key, (before, weights, []))[2].append(number)
         self.n_processes = self._processes(search)
-        for before, weights, numbers in alike.values():
+        for key in _side_by_side(alike):
+            before, weights, numbers = alike[key]
             classifiers = [self.classifiers[number] for number in numbers]
             lists = [[numbers[i] for i in group] for group in groups_of(classifiers)]
-            shares = [*chain.from_iterable(map(self._shares, lists))]
-            self.groups.append(Group(before, weights, shares))
+            self.groups.append(Group(before, key, weights, lists))
 
     def _processes(self, search):
         # One process has a GPU to itself, and estimators stay where they were trained.
@@ -82,12 +84,6 @@ class Plan:
         # In threads the many small operations would wait for each other.
         threads = getattr(backend, "supports_sharedmem", False)
         return 1 if threads else effective_n_jobs(search.n_jobs)
-
-    def _shares(self, numbers):
-        """Parts of a list, so many that all processes have something to do."""
-        n = -(-len(numbers) * self.n_processes // len(self.classifiers))
-        # Neighbours differ in one parameter, and may take as long as each other.
-        return [numbers[i::n] for i in range(n)]
 
     def estimator(self, number):
         """The candidate, not fitted."""
@@ -113,6 +109,15 @@ class Plan:
         for reason, count in Counter(self.alone.values()).items():
             lines.append(f"  {count} one at a time: {reason}")
         return "\n".join(lines)
+
+
+def _side_by_side(keys):
+    """The keys, so ordered that those that begin alike come one after the other."""
+    first = {}
+    for place, key in enumerate(keys):
+        for n in range(1, len(key) + 1):
+            first.setdefault(key[:n], place)
+    return sorted(keys, key=lambda k: [first[k[:n]] for n in range(1, len(k) + 1)])
 
 
 def _of_fit(search, params):

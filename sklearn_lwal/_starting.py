@@ -108,6 +108,17 @@ class Start:
         self.estimator, self.net = estimator, estimator.net_
         self.n_epochs = estimator._n_epochs(len(self.train))
 
+    def with_batches_of(self, size):
+        """The same with batches of so many rows."""
+        if size == self.net.batch_size:
+            return self
+        found = copy.copy(self)
+        found.estimator, found.net = copy.copy(self.estimator), copy.copy(self.net)
+        found.estimator.net_ = found.net
+        found.net.batch_size = size
+        found.n_epochs = found.estimator._n_epochs(len(self.train))
+        return found
+
     def generator(self):
         """The stream of random numbers that training goes on with."""
         found = torch.Generator()

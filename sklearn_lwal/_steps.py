@@ -27,8 +27,11 @@ class Steps:
 
     def __init__(self, module, net, rates):
         self.max_grad_norm = net.max_grad_norm
-        self.shared = bool((rates == rates[0, 0]).all())
+        head = module.head
+        counts = torch.as_tensor(head.bias_counts).to(rates.device)
+        self.shared = bool((rates == rates[0, 0]).all() and counts.all())
         rates = rates.to(net.device)
+        of_bias = rates * counts.to(rates)
         names = {id(p): name for name, p in net.module_.named_parameters()}
         stacked = dict(module.named_parameters())
         groups, self.shares = [], []
@@ -38,15 +41,17 @@ class Steps:
             lr = float(rates[0, 0]) * group["rate"] if self.shared else 1.0
             options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
             groups.append({"params": params, "lr": lr, **options})
-            share = rates * group["rate"]
-            shares = (share[(..., *(None,) * (p.ndim - 2))].to(p) for p in params)
-            self.shares += shares
+            for p in params:
+                share = of_bias if p is head.linear.bias else rates
+                share = share[(..., *(None,) * (p.ndim - 2))] * group["rate"]
+                self.shares.append(share.to(p))
         self.optimizer = type(net.optimizer_)(groups)
         self.params = [p for group in groups for p in group["params"]]
 
     def take(self, losses):
         """One step of each network down its loss, (S, K)."""
-        self.optimizer.zero_grad()
+        for p in self.params:
+            p.grad = None
         losses.sum().backward()
         if self.max_grad_norm is not None:
             self._clip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from . import _validation as check
 from ._base import LabelLearningClassifier
+from ._batches import n_batches
 from ._early_stopping import Improvement
 from ._errors import memory_errors
 from ._identity import fingerprint
@@ -27,6 +29,8 @@ WITHOUT_EFFECT = frozenset(["memory"])
 # Numbers that a step works through in the time that it takes to start its operations.
 # Narrower latents are padded, and trained with wider ones, where that adds fewer.
 PADDING = 100_000
+# Rows of a batch that take as long as what a step does besides.
+STEP = 100
 # Tensors of the size of the weights that training one network takes: weight, gradient,
 # two moments, the state before a step, the average, copies in between and the start.
 COPIES = 10
@@ -84,11 +88,15 @@ USUAL = {
 
 
 def groups_of(estimators):
-    """Which of the classifiers go into one program: lists of their places."""
+    """Which of the classifiers are trained together: lists of their places.
+
+    Those that may have batches of one size come one after the other.
+    """
     found = {}
     for place, estimator in enumerate(estimators):
-        found.setdefault(_kind(estimator), []).append(place)
-    return list(found.values())
+        kind = _start_kind(estimator, without=("output_dim",))
+        found.setdefault(kind, []).append(place)
+    return [sorted(part, key=lambda i: estimators[i].lr) for part in found.values()]
 
 
 def _numbers(estimator):
@@ -99,12 +107,6 @@ def _numbers(estimator):
 
 def _is_number(value):
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _kind(estimator):
-    """Alike for classifiers that may be trained together, but for their shapes."""
-    # What is off for all costs nothing.
-    return _start_kind(estimator, without=("output_dim",)), estimator._extras
 
 
 def _start_kind(estimator, without=()):
@@ -158,7 +160,9 @@ class TrainedTogether:
             return [fold] * len(self.estimators)
         starts, found = self.starts, []
         for estimator, kind in zip(self.estimators, kinds, strict=True):
-            key = s, kind, fold.batch_size(estimator)
+            size = fold.batch_size(estimator)
+            # Class means of features that change are weighed by the batches to come.
+            key = s, kind, estimator._trains_features and size
             if key not in starts:
                 try:
                     starts[key] = Start(_fresh(estimator), fold)
@@ -166,6 +170,7 @@ class TrainedTogether:
                     starts[key] = error
             start = starts[key]
             if isinstance(start, Start):
+                start = start.with_batches_of(size)
                 stopping = Improvement(estimator.n_iter_no_change, estimator.tol)
                 start = Member(start, estimator.lr, _numbers(estimator), stopping)
             found.append(start)
@@ -186,9 +191,28 @@ class TrainedTogether:
         alike = {}
         for (_, shape, _), row in rows.items():
             s, k = row[0]
-            alike.setdefault((shape, len(row)), []).append((self.members[s][k], row))
+            start = self.members[s][k].start
+            for part in self._parts(
+                row, start.width * start.net.batch_size * len(rows)
+            ):
+                extras = self.estimators[part[0][1]]._extras
+                key = shape, len(part), len(part) < len(row) and extras
+                alike.setdefault(key, []).append((start, part))
         for joined in alike.values():
             yield from _padded(joined)
+
+    def _parts(self, row, size):
+        """A row, or the parts of it that ask for the same extras.
+
+        ``size`` numbers go into an extra of one member of each row. What is off for all
+        costs nothing, else it is computed for all.
+        """
+        parts = {}
+        for s, k in row:
+            parts.setdefault(self.estimators[k]._extras, []).append((s, k))
+        asked = {extra for extras in parts for extra in extras}
+        idle = sum(len(part) * len(asked - {*extras}) for extras, part in parts.items())
+        return [row] if idle * size <= PADDING else parts.values()
 
     def error(self, fold, candidate):
         """What the candidate's own fit would have raised, or None."""
@@ -236,11 +260,10 @@ class TrainedTogether:
 def _padded(rows):
     """Lists of rows, of those whose widths are worth padding to the widest.
 
-    ``rows`` are pairs of a row's first member and the row.
+    ``rows`` are pairs of the row's start and the row.
     """
     found, widths = [], []
-    for member, row in sorted(rows, key=lambda pair: pair[0].start.width):
-        start = member.start
+    for start, row in sorted(rows, key=lambda pair: pair[0].width):
         missing = sum(start.width - width for width in widths) * len(row)
         if found and missing * (start.net.batch_size + start.n_features) <= PADDING:
             found[-1].append(row)
@@ -288,27 +311,34 @@ def _features(estimator, X):
         return error
 
 
-def bytes_needed(estimators, folds, n_test_rows):
-    """Memory that training takes at its peak, with scores of so many rows a fold."""
+def needs(estimators, folds, n_test_rows):
+    """What each of the classifiers takes: two arrays, of bytes and of time.
+
+    The bytes are those of training at its peak, with scores of so many rows a fold. The
+    time is that of training, in any unit.
+    """
     X, y, rows, _ = folds[0]
     n_rows = len(y) if rows is None else len(rows)
     probe = _fresh(estimators[0])
     probe.classes_ = np.unique(np.asarray(y))
     probe.n_features_in_ = np.shape(X)[1]
     probe._built_for = n_classes = len(probe.classes_)
-    known = {}
-    # Scores are float64, and there are two copies of them for a while.
-    total = 16 * n_test_rows * n_classes * len(estimators)
+    known, found = {}, []
     for estimator in estimators:
+        probe.set_params(**estimator.get_params(deep=False))
+        batch = min(n_rows, probe._batch_size(n_rows))
         kind = _start_kind(estimator)
         if kind not in known:
-            probe.set_params(**estimator.get_params(deep=False))
             with torch.device("meta"):
                 network = probe._make_network()
             n_weights = sum(p.numel() for p in network.parameters())
             width = network.head.linear.weight.shape[0] + sum(probe._hidden_sizes())
-            batch = min(n_rows, probe._batch_size(n_rows))
-            values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
-            known[kind] = 4 * values
-        total += known[kind]
-    return len(folds) * total
+            known[kind] = n_weights, width
+        n_weights, width = known[kind]
+        values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
+        # Scores are float64, and there are two copies of them for a while.
+        n_bytes = len(folds) * (4 * values + 16 * n_test_rows * n_classes)
+        probe.net_ = SimpleNamespace(batch_size=batch)
+        n_steps = probe._n_epochs(n_rows) * n_batches(n_rows, batch)
+        found.append((n_bytes, n_steps * (batch + STEP)))
+    return np.array(found, dtype=float).T

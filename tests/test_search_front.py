@@ -112,10 +112,8 @@ def test_finds_what_grid_search_finds(iris, options, programs):
         assert search.refit_time_ > 0
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_what_can_not_be_together_is_fitted_as_always(iris, n_jobs, programs):
-    options = {"n_jobs": n_jobs, "return_train_score": True}
-    search, _ = both(QUICK, MIXED, *iris, options)
+def test_what_can_not_be_together_is_fitted_as_always(iris, programs):
+    search, _ = both(QUICK, MIXED, *iris, {"return_train_score": True})
     ((candidates, _),) = programs
     assert [c.lr for c in candidates] == [1e-3, 1e-2]
     # Seconds of the program, a share a fit; those of the others are their own.
@@ -172,7 +170,7 @@ def test_groups(iris):
 def test_sample_weight(iris, scoring, programs):
     weight = np.random.default_rng(0).uniform(0.1, 2, 150)
     refit = "accuracy" if isinstance(scoring, list) else True
-    options = {"scoring": scoring, "refit": refit, "n_jobs": 2}
+    options = {"scoring": scoring, "refit": refit}
     both(QUICK, MIXED, *iris, options, sample_weight=weight)
     assert programs
 

@@ -130,9 +130,6 @@ class TestCounts:
         LabelSearchCV(make_pipeline(Counted(), CLF), HEAD, cv=3, **options).fit(*data)
         assert fits(calls) == {1.0: 3}
 
-    @pytest.mark.xfail(
-        strict=True, reason="a value of a later step fits the earlier ones anew"
-    )
     def test_the_steps_before_a_tuned_one(self, data, calls):
         first, second = Counted(name="first"), Counted(name="second")
         pipeline = Pipeline([("a", first), ("b", second), ("clf", CLF)])

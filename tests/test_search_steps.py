@@ -109,7 +109,7 @@ def test_pipelines(iris, programs, name):  # noqa: F811
     grid, sizes = SEARCHES[name]
     estimator = make_pipeline(StandardScaler(), QUICK)
     X, y = iris
-    search, other = both(estimator, grid, X, y, {"n_jobs": 2})
+    search, other = both(estimator, grid, X, y)
     assert [len(candidates) for candidates, _ in programs] == sizes
     assert type(search.best_estimator_) is Pipeline
     np.testing.assert_array_equal(search.predict(X), other.predict(X))

@@ -22,6 +22,9 @@ class Head(nn.Module):
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the dense layer to the loss.
     """
 
+    # Whether the bias of the dense layer is trained; of many heads at once, a tensor.
+    bias_counts = True
+
     # Whether the class means of the features are told before training begins.
     follows_features = False
 

@@ -209,10 +209,10 @@ class AdaptiveLabels(nn.Module):
         self.class_offset.copy_(F.log_class_weights(weights))
 
     @property
-    def feels_origin(self) -> bool:
-        """Whether moving all latents together may change the loss."""
-        options = self.update_every - 1, self.warmup_steps, self.label_momentum
-        return not all(F.is_zero(option) for option in (*options, self.repel_weight))
+    def feels_origin(self) -> bool | Tensor:
+        """Whether the loss changes when all latents move; of many heads a tensor."""
+        lags = (self.update_every != 1) | (self.warmup_steps != 0)
+        return lags | (self.label_momentum != 0) | (self.repel_weight != 0)
 
     def _is_update_step(self):
         if F.is_zero(self.update_every - 1) and F.is_zero(self.warmup_steps):

@@ -58,8 +58,11 @@ class AdaptiveHead(Head):
     def _train_bias_that_counts(self):
         # Where every label follows every step, all distances forget the bias; an
         # optimiser like Adam would make steps out of its gradient's rounding.
-        counts = not F.is_zero(self.l2) or self.adaptive.feels_origin
-        self.linear.bias.requires_grad_(counts or not self.follows_features)
+        counts = (self.l2 != 0) | self.adaptive.feels_origin
+        counts = counts | (not self.follows_features)
+        many = isinstance(counts, torch.Tensor)
+        self.bias_counts = counts if many else bool(counts)
+        self.linear.bias.requires_grad_(bool(counts.any() if many else counts))
 
     def scores(self, z):
         return self.adaptive.scores(z)

@@ -4,8 +4,9 @@
 JSON file a part in ``--out`` (a part that is there is not repeated):
 
 - ``digits``, ``banking77``, ``fashion_mnist``: seconds of a search by ``GridSearchCV``
-  with ``--n-jobs`` processes and by ``LabelSearchCV``, whether both choose the same
-  parameters, and how far the scores of their cells (a candidate on a fold) are apart;
+  and by ``LabelSearchCV`` with ``--n-jobs`` processes each, and by the latter in one
+  process, whether all choose the same parameters, and how far the scores of their cells
+  (a candidate on a fold) are apart;
 - ``candidates``: seconds on digits over the number of candidates;
 - ``memory``: how much the memory of a process grows in a search with 500 candidates on
   digits, by what ``max_memory`` allows.
@@ -33,7 +34,7 @@ from benchmarks.runs import provenance, timed_fit
 from sklearn_lwal import LabelSearchCV, LwALClassifier
 
 OUT = Path(__file__).parent / "results" / "search"
-THEIRS, OURS = "GridSearchCV", "LabelSearchCV"
+THEIRS, OURS, ALONE = "GridSearchCV", "LabelSearchCV", "LabelSearchCV, one process"
 RATES = [3e-4, 1e-3, 3e-3]
 KNOBS = {
     "update_every": [1, 4],
@@ -70,12 +71,13 @@ MANY = {
 
 
 def searches(grid, n_folds, n_jobs):
-    """Both, over the same."""
+    """All of them, over the same."""
     clf = LwALClassifier(random_state=0)
     options = {"cv": n_folds, "error_score": "raise"}
     return {
         THEIRS: GridSearchCV(clf, grid, n_jobs=n_jobs, **options),
-        OURS: LabelSearchCV(clf, grid, **options),
+        OURS: LabelSearchCV(clf, grid, n_jobs=n_jobs, **options),
+        ALONE: LabelSearchCV(clf, grid, **options),
     }
 
 
@@ -96,10 +98,12 @@ def taking_turns(found, X, y, repeats):
 
 
 def comparison(seconds):
-    """Medians and ranges, and how many times as fast ours is."""
+    """Medians and ranges, and how many times as fast ours are."""
     return {
         "seconds": {name: summary(values) for name, values in seconds.items()},
-        "times_as_fast": median_ratio(seconds[THEIRS], seconds[OURS]),
+        "times_as_fast": {
+            name: median_ratio(seconds[THEIRS], seconds[name]) for name in (OURS, ALONE)
+        },
     }
 
 
@@ -144,7 +148,9 @@ def compare(name, args):
         "n_folds": n_folds,
         "n_jobs": args.n_jobs,
         **comparison(seconds),
-        "agreement": agreement(found[THEIRS], found[OURS]),
+        "agreement": {
+            name: agreement(found[THEIRS], found[name]) for name in (OURS, ALONE)
+        },
         "provenance": provenance(found[OURS].best_estimator_),
     }
 
@@ -167,7 +173,7 @@ def candidates(args):
     start(args.n_jobs)
     seconds = taking_turns(found, X, y, args.repeats)
     counts = {
-        n: comparison({name: seconds[n, name] for name in (THEIRS, OURS)})
+        n: comparison({name: seconds[n, name] for name in (THEIRS, OURS, ALONE)})
         for n in COUNTS
     }
     return {

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks.figures import save
 from benchmarks.markdown import fill, table
-from benchmarks.search import MEGABYTE, OURS, OUT, PARTS, SETTINGS, THEIRS
+from benchmarks.search import ALONE, MEGABYTE, OURS, OUT, PARTS, SETTINGS, THEIRS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = "search_seconds.png"
@@ -24,6 +24,7 @@ TITLES = {
 STYLES = {
     THEIRS: {"color": "black", "lw": 2},
     OURS: {"color": "C0", "lw": 2.8},
+    ALONE: {"color": "C0", "lw": 1.6, "ls": "--"},
 }
 
 
@@ -73,22 +74,37 @@ def hardware_line(found):
 
 
 def seconds_table(compared):
-    """Both searches, a row a data set."""
+    """All searches, a row a data set."""
     rows = [
         [
             TITLES[name],
             f"{found['n_rows']:,}",
             found["n_candidates"],
             found["n_folds"],
-            *(with_range(found["seconds"][search]) for search in (THEIRS, OURS)),
-            f"{found['times_as_fast']:.3g}",
-            found["seconds"][OURS]["n"],
+            *in_seconds(found),
         ]
         for name, found in compared.items()
     ]
-    searches = [f"{search}, s" for search in (THEIRS, OURS)]
-    header = ["data", "rows", "candidates", "folds", *searches]
-    return table([*header, "times as fast", "rounds"], rows)
+    return table(["data", "rows", "candidates", "folds", *IN_SECONDS], rows)
+
+
+IN_SECONDS = [
+    f"{THEIRS}, s",
+    f"{OURS}, s",
+    "times as fast",
+    "in one process, s",
+    "times as fast",
+    "rounds",
+]
+
+
+def in_seconds(found):
+    """What a comparison has found, for these columns."""
+    cells = [with_range(found["seconds"][THEIRS])]
+    for name in (OURS, ALONE):
+        times = found["times_as_fast"][name]
+        cells += [with_range(found["seconds"][name]), f"{times:.3g}"]
+    return [*cells, found["seconds"][OURS]["n"]]
 
 
 def with_range(measured, scale=1):
@@ -100,12 +116,20 @@ def with_range(measured, scale=1):
 def agreement_table(compared):
     """How far the cells of both searches are apart, and what they choose."""
     rows = []
-    for name, result in compared.items():
-        found = result["agreement"]
+    known = [
+        (title, found)
+        for name, result in compared.items()
+        for title, found in zip(
+            (TITLES[name], f"{TITLES[name]}, one process"),
+            (result["agreement"][search] for search in (OURS, ALONE)),
+            strict=True,
+        )
+    ]
+    for title, found in known:
         choice = "the same"
         if not found["same_best"]:
             choice = f"others, {100 * found['lost_by_our_choice']:.3f} points worse"
-        cells = [TITLES[name], found["cells"], found["cells_that_differ"]]
+        cells = [title, found["cells"], found["cells_that_differ"]]
         difference = f"{100 * found['largest_difference']:.3f}"
         score = f"{100 * found['best_score']:.2f}"
         rows.append([*cells, difference, score, choice])
@@ -115,17 +139,8 @@ def agreement_table(compared):
 
 def candidates_table(found):
     """Seconds by the number of candidates."""
-    rows = [
-        [
-            n,
-            *(with_range(row["seconds"][search]) for search in (THEIRS, OURS)),
-            f"{row['times_as_fast']:.3g}",
-            row["seconds"][OURS]["n"],
-        ]
-        for n, row in found["counts"].items()
-    ]
-    searches = [f"{search}, s" for search in (THEIRS, OURS)]
-    return table(["candidates", *searches, "times as fast", "rounds"], rows)
+    rows = [[n, *in_seconds(row)] for n, row in found["counts"].items()]
+    return table(["candidates", *IN_SECONDS], rows)
 
 
 def memory_table(found):
@@ -144,7 +159,8 @@ def draw_candidates(found, path):
     figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")
     labels = {
         THEIRS: f"{THEIRS}, {found['n_jobs']} processes",
-        OURS: f"{OURS}, one process",
+        OURS: f"{OURS}, {found['n_jobs']} processes",
+        ALONE: ALONE,
     }
     for search, label in labels.items():
         seconds = [row["seconds"][search] for row in found["counts"].values()]

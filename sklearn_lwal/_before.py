@@ -55,8 +55,8 @@ class Rows:
         See :func:`taken_apart`.
     earlier : Rows or None
         What came before the candidates trained until now.
-    later : tuple
-        Key of what comes before the next ones, or empty.
+    later : list of tuple
+        Keys of what comes before those to come.
     """
 
     def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
@@ -115,13 +115,16 @@ class AfterSteps(Rows):
         named = estimator.steps[:-1]
         n_known = steps_in_common(key, earlier.key) if earlier else 0
         # What these have made is needed again; of the others it would take up memory.
-        self.kept = {len(named) - 1, steps_in_common(key, later) - 1}
+        self.kept = {steps_in_common(key, other) - 1 for other in [key, *later]}
         # Fitted steps of each fold, as far as nothing went wrong.
         self.folds, self.steps = [], []
         for fold, (train, _) in enumerate(pairs):
             begin = time.perf_counter()
             steps = earlier.steps[fold][:n_known] if n_known else []
             self.steps.append(steps)
+            if len(steps) < n_known:
+                self.folds.append(earlier.folds[fold])
+                continue
             labels = _safe_indexing(y, train)
             try:
                 made = steps[-1].made if steps else _safe_indexing(X, train)
@@ -181,8 +184,8 @@ class FittedStep:
 
     def __init__(self, pipeline, name, step, X, y):
         # Alone in a Pipeline, which knows how steps are fitted.
-        alone = clone(pipeline)
-        alone.steps = [(name, clone(step, safe=False)), ("last", "passthrough")]
+        alone, other = clone(pipeline), f"x{name}"
+        alone.steps = [(name, clone(step, safe=False)), (other, "passthrough")]
         self.made, self.answers = alone.fit_transform(X, y), {}
         self.name, self.fitted = alone.steps[0]
 

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+import warnings
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -71,7 +72,7 @@ class Cells:
     def _chunks(self):
         """All chunks, in the order of the plan."""
         before, keys = None, [group.key for group in self.plan.groups]
-        for group, later in zip(self.plan.groups, [*keys[1:], ()], strict=True):
+        for place, group in enumerate(self.plan.groups):
             before = group.make(
                 self.plan.estimator(group.lists[0][0]),
                 self.X,
@@ -80,12 +81,16 @@ class Cells:
                 group.weights,
                 group.key,
                 before,
-                later,
+                keys[place + 1 :],
             )
             together = self._here if self.plan.n_processes == 1 else self._in_processes
+            share = before.seconds / sum(map(len, group.lists))
+            # Nothing here keeps a chunk while the next is trained.
             for chunk in together(group, before):
-                self._note_seconds(chunk, before.seconds / sum(map(len, group.lists)))
-                yield chunk
+                self._note_seconds(chunk, share)
+                found = [chunk]
+                del chunk
+                yield found.pop()
 
     def _chunk(self, numbers, before):
         return Chunk(numbers, self.plan, before, self.splits, self.parts)
@@ -93,24 +98,29 @@ class Cells:
     def _here(self, group, before):
         """Chunks that are trained in this process, one after the other."""
         for numbers in group.lists:
-            while numbers:
-                chunk = self._trained(self._that_fit(numbers, before), before)
-                numbers = numbers[len(chunk.numbers) :]
-                yield chunk
+            yield from self._one_after_other(numbers, before)
+
+    def _one_after_other(self, numbers, before):
+        while numbers:
+            found = [self._trained(self._that_fit(numbers, before), before)]
+            numbers = numbers[len(found[0].numbers) :]
+            yield found.pop()
 
     def _trained(self, numbers, before):
         """A chunk of these candidates, or of fewer where there is no room for all."""
         chunk = self._chunk(numbers, before)
         try:
             chunk.train()
+            return chunk
         except MemoryError as error:
-            if len(numbers) > 1:
-                # The estimate was too low, or somebody else has taken memory since.
-                return self._trained(numbers[: len(numbers) // 2], before)
-            chunk.take(error)
+            if len(numbers) == 1:
+                chunk.take(error)
+                return chunk
         except Exception as error:
             chunk.take(error)
-        return chunk
+            return chunk
+        # The estimate was too low, or somebody else has taken memory since.
+        return self._trained(numbers[: len(numbers) // 2], before)
 
     def _in_processes(self, group, before):
         """Chunks that the user's jobs train side by side."""
@@ -119,10 +129,20 @@ class Cells:
             while numbers:
                 chunks.append(self._chunk(self._that_fit(numbers, before), before))
                 numbers = numbers[len(chunks[-1].numbers) :]
-        tasks = (delayed(_answers)(*chunk.task()) for chunk in chunks)
-        for chunk, answers in zip(chunks, self._jobs(tasks), strict=True):
-            chunk.take(answers)
-            yield chunk
+        results = self._jobs([delayed(_answers)(*chunk.task()) for chunk in chunks])
+        try:
+            for _ in range(len(chunks)):
+                answers = _next(results)
+                if isinstance(answers, MemoryError):
+                    yield from self._one_after_other(chunks.pop(0).numbers, before)
+                else:
+                    chunks[0].take(answers)
+                    yield chunks.pop(0)
+        finally:
+            with warnings.catch_warnings():
+                # joblib tells of results that nobody has asked for.
+                warnings.simplefilter("ignore")
+                getattr(results, "close", bool)()
 
     def _shares(self, group, before):
         """The group's lists, cut so that each process takes about as long."""
@@ -224,6 +244,16 @@ def _fit_alone(estimator, X, y, rows, fit_params):
     except Exception as error:
         fitted = error
     return fitted, time.perf_counter() - begin
+
+
+def _next(results):
+    """The next result; the error where a process has died, of all that it had left."""
+    try:
+        return next(results)
+    except StopIteration:
+        return RuntimeError("A process that trained other candidates has failed.")
+    except Exception as error:
+        return error
 
 
 def _answers(*task):

@@ -1,5 +1,7 @@
 """Candidates that memory has room for at once: trained, and their scores."""
 
+import contextlib
+import itertools
 import time
 from typing import Any, NamedTuple
 
@@ -93,11 +95,11 @@ class Chunk:
         whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
         # Folds on which nothing went wrong so far are all that is trained on.
         self.places = {fold: i for i, fold in enumerate(whole)}
-        self.questions = {
-            (fold, part): Question(self.places[fold], *before.asked(fold, part))
-            for fold in whole
-            for part in parts
-        }
+        self.questions = {}
+        for key in itertools.product(whole, parts):
+            # What a step can not transform, the candidate's estimator will not either.
+            with contextlib.suppress(Exception):
+                self.questions[key] = Question(self.places[key[0]], *before.asked(*key))
 
     def task(self, starts=None):
         """The arguments of :class:`Answers`."""

@@ -73,10 +73,16 @@ class Program:
         self.module = module
         module.use_generator(self.drops)
         self.part = Part(module, self.members[0][0].start.net.module_)
-        for name in self.running[0][0].options:
-            values = [[m.options[name] for m in row] for row in self.running]
-            value = _one_or_tensor(np.asarray(values), self.net.device)
-            module.head.set_options(**{name: value})
+        options = {
+            name: [[m.options[name] for m in row] for row in self.running]
+            for name in self.running[0][0].options
+        }
+        module.head.set_options(
+            **{
+                name: _one_or_tensor(np.asarray(values), self.net.device)
+                for name, values in options.items()
+            }
+        )
         rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
         self.steps = Steps(module, self.net, rates)

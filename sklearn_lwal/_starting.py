@@ -113,9 +113,11 @@ class Start:
         if size == self.net.batch_size:
             return self
         found = copy.copy(self)
-        found.estimator, found.net = copy.copy(self.estimator), copy.copy(self.net)
+        # A skorch net would copy its module, too.
+        found.net = object.__new__(type(self.net))
+        vars(found.net).update(vars(self.net), batch_size=size)
+        found.estimator = copy.copy(self.estimator)
         found.estimator.net_ = found.net
-        found.net.batch_size = size
         found.n_epochs = found.estimator._n_epochs(len(self.train))
         return found
 

@@ -29,7 +29,8 @@ class Steps:
         self.max_grad_norm = net.max_grad_norm
         head = module.head
         counts = torch.as_tensor(head.bias_counts).to(rates.device)
-        self.shared = bool((rates == rates[0, 0]).all() and counts.all())
+        every_bias = bool(counts.all()) or not head.linear.bias.requires_grad
+        self.shared = every_bias and bool((rates == rates[0, 0]).all())
         rates = rates.to(net.device)
         of_bias = rates * counts.to(rates)
         names = {id(p): name for name, p in net.module_.named_parameters()}

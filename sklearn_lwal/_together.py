@@ -170,7 +170,7 @@ class TrainedTogether:
                     starts[key] = error
             start = starts[key]
             if isinstance(start, Start):
-                start = start.with_batches_of(size)
+                start = starts.setdefault((*key, size), start.with_batches_of(size))
                 stopping = Improvement(estimator.n_iter_no_change, estimator.tol)
                 start = Member(start, estimator.lr, _numbers(estimator), stopping)
             found.append(start)

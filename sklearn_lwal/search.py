@@ -43,8 +43,8 @@ class LabelSearchCV(TogetherMixin, GridSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         One or more metrics; None is the estimator's ``score``.
     n_jobs : int, default=None
-        Processes, or what joblib's backend has, for the candidates that are fitted
-        one at a time.
+        Processes, or what joblib's backend has, among which the candidates are shared
+        out. None is 1, this process. A GPU is used by this process alone.
     refit : bool, str or callable, default=True
         Whether the best candidate is fitted on all of X and y; with several metrics
         the name of the one that decides. A callable finds ``best_index_`` in
@@ -61,8 +61,8 @@ class LabelSearchCV(TogetherMixin, GridSearchCV):
     return_train_score : bool, default=False
         Whether candidates are scored on the rows they were trained on, too.
     max_memory : int, default=None
-        Bytes that training together may take; more candidates than that are trained
-        in turns. None is a quarter of what is free on the device.
+        Bytes that training together may take, by all processes; more candidates than
+        that are trained in turns. None is a quarter of what is free on the device.
 
     Attributes
     ----------
@@ -98,8 +98,8 @@ class LabelSearchCV(TogetherMixin, GridSearchCV):
     -----
     Functions in ``scoring`` that take an estimator, X and y are given real ones; what
     :func:`sklearn.metrics.make_scorer` makes, and names, are served from the common
-    predictions, which is faster. With ``verbose=1`` it says how many candidates are
-    trained together, and why the others are not.
+    predictions, which is faster and what several processes need. With ``verbose=1`` it
+    says how many candidates are trained together, and why the others are not.
 
     Examples
     --------
@@ -171,8 +171,8 @@ class LabelRandomizedSearchCV(TogetherMixin, RandomizedSearchCV):
     scoring : str, callable, list, tuple or dict, default=None
         One or more metrics; None is the estimator's ``score``.
     n_jobs : int, default=None
-        Processes, or what joblib's backend has, for the candidates that are fitted
-        one at a time.
+        Processes, or what joblib's backend has, among which the candidates are shared
+        out. None is 1, this process. A GPU is used by this process alone.
     refit : bool, str or callable, default=True
         Whether the best candidate is fitted on all of X and y; with several metrics
         the name of the one that decides. A callable finds ``best_index_`` in
@@ -191,8 +191,8 @@ class LabelRandomizedSearchCV(TogetherMixin, RandomizedSearchCV):
     return_train_score : bool, default=False
         Whether candidates are scored on the rows they were trained on, too.
     max_memory : int, default=None
-        Bytes that training together may take; more candidates than that are trained
-        in turns. None is a quarter of what is free on the device.
+        Bytes that training together may take, by all processes; more candidates than
+        that are trained in turns. None is a quarter of what is free on the device.
 
     Attributes
     ----------

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from searches import DATA, assert_told_apart, check_same_answers
+from searches import DATA, assert_told_apart, check_same_answers, wine
 from sklearn.base import clone
 
 from sklearn_lwal import (
@@ -317,3 +317,22 @@ def test_banking77(estimator, grid):
     rows = np.random.RandomState(0).permutation(len(X))[:4000]
     _, theirs = check_same_answers(estimator, grid, X[rows], y[rows])
     assert_told_apart(theirs)
+
+
+@pytest.mark.parametrize("average", [True, False])
+@pytest.mark.parametrize("label_update", ["features", "batch"])
+def test_options_that_differ_where_some_stop_early(average, label_update):
+    clf = LwALClassifier(
+        early_stopping=True,
+        max_epochs=8,
+        batch_size=32,
+        average=average,
+        label_update=label_update,
+        random_state=0,
+    )
+    grid = {
+        "n_iter_no_change": [1, 20],
+        "update_every": [1, 3],
+        "repel_weight": [0.0, 3.0],
+    }
+    check_same_answers(clf, grid, *wine())

@@ -5,7 +5,14 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from searches import assert_same_answers, both, check_same_answers, digits, wine
+from searches import (
+    assert_same_answers,
+    both,
+    both_warned,
+    check_same_answers,
+    digits,
+    wine,
+)
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
@@ -138,6 +145,16 @@ class TestCounts:
         assert fits(calls, "second") == {0.5: 3, 2.0: 3, 3.0: 3}
         assert fits(calls, "first") == {1.0: 3}
 
+    def test_the_steps_between_tuned_ones(self, data, calls):
+        names = {"a": "first", "b": "second", "c": "third"}
+        steps = [(step, Counted(name=name)) for step, name in names.items()]
+        grid = {"c__factor": [1.0, 2.0], "a__factor": [3.0, 4.0], "clf__lr": [1e-3]}
+        pipeline = Pipeline([*steps, ("clf", CLF)])
+        LabelSearchCV(pipeline, grid, cv=3, refit=False).fit(*data)
+        assert fits(calls, "first") == {3.0: 3, 4.0: 3}
+        assert fits(calls, "second") == {1.0: 6}
+        assert fits(calls, "third") == {1.0: 6, 2.0: 6}
+
     def test_the_steps_after_a_tuned_one(self, data, calls):
         first, second = Counted(name="first"), Counted(name="second")
         pipeline = Pipeline([("a", first), ("b", second), ("clf", CLF)])
@@ -177,6 +194,10 @@ class TestAnswers:
             ([SelectKBest(k=5)], {"selectkbest__k": [3, 6]}),
             ([StandardScaler()], {"standardscaler": [MinMaxScaler(), "passthrough"]}),
             ([MinMaxScaler(), None], {}),
+            (
+                [MinMaxScaler(), StandardScaler(), PCA(4, random_state=0)],
+                {"pca__n_components": [3, 5], "standardscaler": [None, MinMaxScaler()]},
+            ),
             ([MinMaxScaler(), "passthrough"], {}),
             ([FunctionTransformer(np.log1p), VarianceThreshold(0.01)], {}),
             ([FeatureUnion([("a", MinMaxScaler()), ("b", PCA(2))])], {}),
@@ -190,6 +211,35 @@ class TestAnswers:
         assert type(ours.best_estimator_) is Pipeline
         np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
         assert list(ours.cv_results_) == list(theirs.cv_results_)
+
+    def test_a_step_called_last(self, data):
+        pipeline = Pipeline([("last", StandardScaler()), ("x", PCA(3)), ("clf", CLF)])
+        check_same_answers(pipeline, {"clf__lr": [1e-3, 1e-2]}, *data)
+
+    def test_the_pipelines_own_parameters(self, data, tmp_path):
+        steps = [("scale", StandardScaler()), ("clf", CLF)]
+        others = [("scale", MinMaxScaler()), ("pca", PCA(4)), ("clf", CLF)]
+        ours, theirs = both(Pipeline(steps), {"steps": [steps, others]}, *data)
+        for search in (ours, theirs):
+            search.cv_results_["params"] = list(map(str, search.cv_results_["params"]))
+            search.best_params_ = str(search.best_params_)
+        assert_same_answers(ours, theirs)
+        memory = {"memory": [None, str(tmp_path)]}
+        check_same_answers(Pipeline(steps), memory, *data)
+
+    def test_a_step_that_fails_before_a_tuned_one(self, data):
+        class Picky(Counted):
+            def fit(self, X, y=None):
+                if len(X) == 118:
+                    raise ValueError("These are not enough rows.")
+                return super().fit(X, y)
+
+        pipeline = Pipeline([("a", Picky()), ("b", Counted()), ("clf", CLF)])
+        grid = {"b__factor": [1.0, 2.0]}
+        ours, theirs, _ = both_warned(pipeline, grid, *data, cv=KFold(3))
+        lost = np.isnan(theirs.cv_results_["split0_test_accuracy"])
+        assert lost.all()
+        assert_same_answers(ours, theirs)
 
     def test_of_another_last_step(self, data):
         pipeline = Pipeline([("scale", StandardScaler()), ("clf", CLF)])

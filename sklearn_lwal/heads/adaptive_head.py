@@ -60,9 +60,12 @@ class AdaptiveHead(Head):
         # optimiser like Adam would make steps out of its gradient's rounding.
         counts = (self.l2 != 0) | self.adaptive.feels_origin
         counts = counts | (not self.follows_features)
-        many = isinstance(counts, torch.Tensor)
-        self.bias_counts = counts if many else bool(counts)
-        self.linear.bias.requires_grad_(bool(counts.any() if many else counts))
+        several = isinstance(counts, torch.Tensor)
+        self.bias_counts = counts if several else bool(counts)
+        # What an optimiser of many heads has in hand it keeps when some drop out.
+        kept = self.linear.bias.ndim > 1 and self.linear.bias.requires_grad
+        counts = bool(counts.any() if several else counts)
+        self.linear.bias.requires_grad_(counts or kept)
 
     def scores(self, z):
         return self.adaptive.scores(z)

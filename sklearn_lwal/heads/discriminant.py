@@ -158,7 +158,7 @@ def held_out_losses(rows, y, weight, head, sums, mass, offsets):
     temperatures = LOG_TEMPERATURES.exp().to(distance)
     losses = []
     for offset in offsets.to(distance.dtype):
-        for t in temperatures.split(max(1, AT_ONCE // distance.numel())):
+        for t in temperatures.split(max(1, AT_ONCE // max(1, distance.numel()))):
             scores = offset[:, None] - t[:, None, None] * distance
             rest = t[:, None] * own - offset[y]
             losses.append((known * (rest + torch.logsumexp(scores, 1))).sum(1))

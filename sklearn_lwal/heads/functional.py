@@ -46,8 +46,8 @@ def add_product(base, a, b, scale=1):
         return base.add_(a @ b, alpha=scale)
     if base.mT.is_contiguous():
         return add_product(base.mT, b.mT, a.mT, scale).mT
-    whole, a, b = (part.flatten(0, -3) for part in (base, a, b))
-    whole.baddbmm_(a, b, alpha=scale)
+    whole = base.view(-1, *base.shape[-2:])
+    whole.baddbmm_(a.flatten(0, -3), b.flatten(0, -3), alpha=scale)
     return base
 
 
@@ -67,6 +67,9 @@ def inner_product(a, b):
     """The sum over the last two dimensions of ``a * b``."""
     if a.ndim == b.ndim == 2:
         return torch.dot(a.flatten(), b.flatten())
+    if a.ndim > 3 and a.shape[-3] == 1:
+        # One matrix-vector product for all heads reads b once and writes nothing.
+        return (b.flatten(-2) @ a.flatten(-3)[..., None]).squeeze(-1)
     return (a * b).sum((-2, -1))
 
 
@@ -180,8 +183,11 @@ def _centred_distance(z, labels):
 
 def distance_scores(distance, temperature=1.0, offset=None):
     """Scores ``-temperature * distance (+ offset of the class)``, classes first."""
-    scores = -spread(temperature) * distance
-    return scores if offset is None else scores + offset[..., None]
+    temperature = spread(temperature)
+    if offset is None:
+        return -temperature * distance
+    temperature = torch.as_tensor(temperature).to(distance)
+    return torch.addcmul(offset[..., None], temperature, distance, value=-1)
 
 
 def plain_distance_cross_entropy(

@@ -34,7 +34,7 @@ def affine(x, weight, bias):
     z = torch.baddbmm(
         bias.reshape(-1, n_layers * out_features, 1),
         weight.reshape(-1, n_layers * out_features, weight.shape[-1]),
-        x.expand(*weight.shape[:-3], *x.shape[-2:]).flatten(0, -3).mT,
+        x.expand(*weight.shape[:-3], *x.shape[-2:]).reshape(-1, *x.shape[-2:]).mT,
     )
     return z.view(*bias.shape, -1).mT
 

@@ -84,6 +84,11 @@ def searches(draw):
         name: draw(st.permutations(values[name]))[: draw(st.integers(1, 2))]
         for name in sorted(names)
     }
+    if fixed["hidden_layer_sizes"] or several.get("hidden_layer_sizes"):
+        # Adam makes whole steps of gradients that are but rounding, such as those of a
+        # bias before batch normalisation.
+        fixed["optimizer"] = "sgd"
+        several.pop("optimizer", None)
     return Classifier(**fixed), several
 
 
@@ -116,7 +121,7 @@ def rows(n_class, n, seed, form):
 
 @pytest.mark.slow
 @given(searches(), data, folds, st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=50)
 def test_answers(search, data, folds, train):
     clf, grid = search
     options = {"cv": folds, "return_train_score": train}

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 from rivals import CLASSIFIERS
+from sklearn.base import clone
 from torch import nn
 from torch.utils.data import TensorDataset
 
 import sklearn_lwal
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
 from sklearn_lwal._net import LabelNet
+from sklearn_lwal._network import Network
+from sklearn_lwal._program import Totals
+from sklearn_lwal._steps import Steps
 from tests.trained import digit_images
 
 pytestmark = [
@@ -63,6 +67,19 @@ def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
     assert STDClassifier(**TRAINED, **options).fit(data).score(data) > 0.5
 
 
+def without_waiting(function):
+    """The function, which fails where it waits for the GPU."""
+
+    def strict(*args, **kwargs):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return function(*args, **kwargs)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    return strict
+
+
 @pytest.mark.parametrize(
     "clf",
     [LwALClassifier(), STDClassifier(), LwALClassifier(**TRAINED, max_grad_norm=1.0)],
@@ -71,17 +88,39 @@ def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
 def test_a_step_does_not_wait_for_the_gpu(clf, digits, monkeypatch):
     images, y = digits
     X = images if clf.backbone else images.reshape(len(images), -1)
-    step = LabelNet._step
-
-    def strict(*args, **kwargs):
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            return step(*args, **kwargs)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-
-    monkeypatch.setattr(LabelNet, "_step", strict)
+    monkeypatch.setattr(LabelNet, "_step", without_waiting(LabelNet._step))
     clf.set_params(device="cuda", max_epochs=2).fit(X, y)
+
+
+SEARCHES = [
+    (LwALClassifier(), {"update_every": [1, 3], "lr": [1e-3, 3e-3]}),
+    (LwALClassifier(), {"repel_weight": [0.0, 3.0], "output_dim": [1.0, 2.0]}),
+    (STDClassifier(), {"label_smoothing": [0.0, 0.1], "lr": [1e-3, 3e-3]}),
+]
+
+
+@pytest.mark.parametrize(("clf", "grid"), SEARCHES)
+def test_a_search_agrees_with_the_cpu(clf, grid, iris):
+    clf.set_params(max_epochs=5, random_state=0)
+    cuda, cpu = (
+        LabelSearchCV(clone(clf).set_params(device=device), grid, cv=3, n_jobs=n_jobs)
+        for device, n_jobs in (("cuda", 2), ("cpu", None))
+    )
+    scores = (
+        search.set_params(scoring="neg_log_loss").fit(*iris).cv_results_
+        for search in (cuda, cpu)
+    )
+    ours, theirs = (found["mean_test_score"] for found in scores)
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+@pytest.mark.parametrize(("clf", "grid"), SEARCHES)
+def test_steps_of_a_search_do_not_wait_for_the_gpu(clf, grid, digits, monkeypatch):
+    images, y = digits
+    for owner, name in ((Network, "loss"), (Steps, "take"), (Totals, "add")):
+        monkeypatch.setattr(owner, name, without_waiting(getattr(owner, name)))
+    clf = clone(clf).set_params(device="cuda", max_epochs=2)
+    LabelSearchCV(clf, grid, cv=2, refit=False).fit(images.reshape(len(images), -1), y)
 
 
 def test_precision_and_memory_format(digits):

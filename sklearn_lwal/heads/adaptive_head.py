@@ -79,7 +79,7 @@ class AdaptiveHead(Head):
         if self.feature_decay is not None:
             return self(features), features.detach()
         if features.ndim == 2 or features.shape[:-2] != self.class_features.shape[:-2]:
-            return self(features), self._latents_of_means()
+            return self(features), None
         # Of many heads, whose weights are more than a cache holds: read them once.
         return outputs_of_both(self.linear, features, self.class_features)
 

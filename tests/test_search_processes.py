@@ -25,6 +25,9 @@ from sklearn_lwal._plan import Plan
 from sklearn_lwal._together import Fold, needs
 from sklearn_lwal._views import Splits, View
 
+# Processes take seconds to start.
+pytestmark = pytest.mark.slow
+
 CLF = LwALClassifier(max_epochs=2, lr=5e-3, batch_size=32, random_state=0)
 GRID = {"lr": [1e-3, 3e-3, 1e-2], "repel_weight": [0.0, 3.0], "output_dim": [1.0, 2.0]}
 

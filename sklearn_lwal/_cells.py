@@ -12,9 +12,9 @@ from sklearn.utils.validation import _check_method_params
 from ._before import TEST, TRAIN
 from ._chunk import Answers, Chunk
 from ._free_memory import free_bytes
+from ._needs import Need, needs, shares
 from ._progress import FitsProgress
 from ._stand_in import NUMBER, Cell
-from ._together import needs
 from ._validation import resolve_device
 
 # Of the memory that is free.
@@ -124,8 +124,12 @@ class Cells:
 
     def _in_processes(self, group, before):
         """Chunks that the user's jobs train side by side."""
-        chunks = []
-        for numbers in self._shares(group, before):
+        chunks, parts = [], [*self._shares(group, before)]
+        if len(parts) == 1:
+            # Not worth a process of its own.
+            yield from self._one_after_other(*parts, before)
+            return
+        for numbers in parts:
             while numbers:
                 chunks.append(self._chunk(self._that_fit(numbers, before), before))
                 numbers = numbers[len(chunks[-1].numbers) :]
@@ -145,15 +149,12 @@ class Cells:
                 getattr(results, "close", bool)()
 
     def _shares(self, group, before):
-        """The group's lists, cut so that each process takes about as long."""
-        works = [self._needs(numbers, before)[1] for numbers in group.lists]
-        share = sum(map(sum, works)) / self.plan.n_processes
-        for numbers, work in zip(group.lists, works, strict=True):
-            # A candidate belongs where most of its work is.
-            size = max(share, work.mean()) or 1.0
-            places = (work.cumsum() - work / 2) // size
-            cuts = [0, *(np.flatnonzero(np.diff(places)) + 1).tolist(), len(numbers)]
-            yield from (numbers[a:b] for a, b in itertools.pairwise(cuts))
+        """The group's lists, cut so that all processes are done soonest."""
+        found = [self._needs(numbers, before) for numbers in group.lists]
+        lengths = shares(found, self.plan.n_processes)
+        for numbers, parts in zip(group.lists, lengths, strict=True):
+            left = iter(numbers)
+            yield from ([*itertools.islice(left, length)] for length in parts)
 
     def _note_seconds(self, chunk, before):
         n_folds = len(self.splits.pairs)
@@ -170,12 +171,12 @@ class Cells:
         if room is None:
             device = self.plan.classifiers[numbers[0]].device
             room = SHARE * free_bytes(resolve_device(device))
-        n_bytes, _ = self._needs(numbers, before)
-        n = np.searchsorted(n_bytes.cumsum(), room / self.plan.n_processes, "right")
+        n_bytes = np.cumsum([need.n_bytes for need in self._needs(numbers, before)])
+        n = np.searchsorted(n_bytes, room / self.plan.n_processes, "right")
         return numbers[: max(1, n)]
 
     def _needs(self, numbers, before):
-        """Bytes and time of each of the candidates."""
+        """What each of the candidates takes."""
         classifiers = [self.plan.classifiers[number] for number in numbers]
         folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
         n_rows = max(
@@ -187,7 +188,7 @@ class Cells:
         except Exception:
             # X or y is not what it should be, which training tells better.
             pass
-        return np.zeros((2, len(numbers)))
+        return [Need()] * len(numbers)
 
     def _cell_alone(self, number, fold):
         if self.fits_alone is None:

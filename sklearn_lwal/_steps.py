@@ -4,6 +4,8 @@ import copy
 
 import torch
 
+from .heads import functional as F
+
 # Options of a parameter group that are the net's, or how the step is computed.
 NOT_OPTIONS = frozenset(["params", "lr", "rate", "of_backbone"])
 
@@ -13,7 +15,7 @@ class Steps:
 
     Those of SGD, Adam, AdamW and RMSprop are proportional to the learning rate. Where
     rates differ the optimiser makes one with a rate of 1, of which each network keeps
-    its share.
+    its share; that of a bias that does not count is 0.
 
     Parameters
     ----------
@@ -27,25 +29,23 @@ class Steps:
 
     def __init__(self, module, net, rates):
         self.max_grad_norm = net.max_grad_norm
-        head = module.head
-        counts = torch.as_tensor(head.bias_counts).to(rates.device)
-        every_bias = bool(counts.all()) or not head.linear.bias.requires_grad
-        self.shared = every_bias and bool((rates == rates[0, 0]).all())
-        rates = rates.to(net.device)
-        of_bias = rates * counts.to(rates)
+        bias = module.head.linear.bias
+        counts = torch.as_tensor(module.head.bias_counts).to(rates)
         names = {id(p): name for name, p in net.module_.named_parameters()}
         stacked = dict(module.named_parameters())
-        groups, self.shares = [], []
+        one_rate = bool((rates == rates[0, 0]).all())
+        groups, self.parts_of_steps = [], []
         for group in net.optimizer_.param_groups:
             params = [stacked[names[id(p)]] for p in group["params"]]
             params = [p for p in params if p.requires_grad]
-            lr = float(rates[0, 0]) * group["rate"] if self.shared else 1.0
+            lr = float(rates[0, 0]) * group["rate"] if one_rate else 1.0
             options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
             groups.append({"params": params, "lr": lr, **options})
             for p in params:
-                share = of_bias if p is head.linear.bias else rates
-                share = share[(..., *(None,) * (p.ndim - 2))] * group["rate"]
-                self.shares.append(share.to(p))
+                share = torch.ones_like(rates) if one_rate else rates * group["rate"]
+                share = share * counts if p is bias else share
+                if not bool((share == 1).all()):
+                    self.parts_of_steps.append((p, F.spread(share, p.ndim - 2).to(p)))
         self.optimizer = type(net.optimizer_)(groups)
         self.params = [p for group in groups for p in group["params"]]
 
@@ -56,12 +56,9 @@ class Steps:
         losses.sum().backward()
         if self.max_grad_norm is not None:
             self._clip()
-        if self.shared:
-            self.optimizer.step()
-            return
-        before = [p.detach().clone() for p in self.params]
+        before = [p.detach().clone() for p, _ in self.parts_of_steps]
         self.optimizer.step()
-        for p, old, share in zip(self.params, before, self.shares, strict=True):
+        for (p, share), old in zip(self.parts_of_steps, before, strict=True):
             torch.lerp(old, p.detach(), share, out=p.detach())
 
     def go_on_from(self, others, kept):

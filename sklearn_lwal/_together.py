@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
+from collections import Counter
 from numbers import Real
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 
 from . import _validation as check
 from ._base import LabelLearningClassifier
-from ._batches import n_batches
 from ._early_stopping import Improvement
 from ._errors import memory_errors
 from ._identity import fingerprint
@@ -29,13 +28,6 @@ WITHOUT_EFFECT = frozenset(["memory"])
 # Numbers that a step works through in the time that it takes to start its operations.
 # Narrower latents are padded, and trained with wider ones, where that adds fewer.
 PADDING = 100_000
-# Rows of a batch that take as long as what a step does besides.
-STEP = 100
-# Tensors of the size of the weights that training one network takes: weight, gradient,
-# two moments, the state before a step, the average, copies in between and the start.
-COPIES = 10
-# Tensors of the size of a batch's scores, or of its latents.
-INTERMEDIATE = 12
 
 
 class Fold(NamedTuple):
@@ -90,13 +82,16 @@ USUAL = {
 def groups_of(estimators):
     """Which of the classifiers are trained together: lists of their places.
 
-    Those that may have batches of one size come one after the other.
+    Those that one program may train come one after the other.
     """
-    found = {}
+    found, order = {}, []
     for place, estimator in enumerate(estimators):
         kind = _start_kind(estimator, without=("output_dim",))
         found.setdefault(kind, []).append(place)
-    return [sorted(part, key=lambda i: estimators[i].lr) for part in found.values()]
+        # Batches may go with the learning rate.
+        _, start = _start_kind(estimator)
+        order.append((estimator.lr, start, estimator._extras))
+    return [sorted(part, key=order.__getitem__) for part in found.values()]
 
 
 def _numbers(estimator):
@@ -188,13 +183,13 @@ class TrainedTogether:
                 if isinstance(member, Member):
                     key = s, member.start.shape, member.start.stream
                     rows.setdefault(key, []).append((s, k))
+        starts = {key: self.members[s][k].start for key, [(s, k), *_] in rows.items()}
+        side_by_side = Counter((start.shape, start.width) for start in starts.values())
         alike = {}
-        for (_, shape, _), row in rows.items():
-            s, k = row[0]
-            start = self.members[s][k].start
-            for part in self._parts(
-                row, start.width * start.net.batch_size * len(rows)
-            ):
+        for key, row in rows.items():
+            start, shape = starts[key], starts[key].shape
+            size = start.width * start.net.batch_size * side_by_side[shape, start.width]
+            for part in self._parts(row, size):
                 extras = self.estimators[part[0][1]]._extras
                 key = shape, len(part), len(part) < len(row) and extras
                 alike.setdefault(key, []).append((start, part))
@@ -309,36 +304,3 @@ def _features(estimator, X):
         return Features(estimator, X)
     except (ValueError, TypeError, MemoryError) as error:
         return error
-
-
-def needs(estimators, folds, n_test_rows):
-    """What each of the classifiers takes: two arrays, of bytes and of time.
-
-    The bytes are those of training at its peak, with scores of so many rows a fold. The
-    time is that of training, in any unit.
-    """
-    X, y, rows, _ = folds[0]
-    n_rows = len(y) if rows is None else len(rows)
-    probe = _fresh(estimators[0])
-    probe.classes_ = np.unique(np.asarray(y))
-    probe.n_features_in_ = np.shape(X)[1]
-    probe._built_for = n_classes = len(probe.classes_)
-    known, found = {}, []
-    for estimator in estimators:
-        probe.set_params(**estimator.get_params(deep=False))
-        batch = min(n_rows, probe._batch_size(n_rows))
-        kind = _start_kind(estimator)
-        if kind not in known:
-            with torch.device("meta"):
-                network = probe._make_network()
-            n_weights = sum(p.numel() for p in network.parameters())
-            width = network.head.linear.weight.shape[0] + sum(probe._hidden_sizes())
-            known[kind] = n_weights, width
-        n_weights, width = known[kind]
-        values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
-        # Scores are float64, and there are two copies of them for a while.
-        n_bytes = len(folds) * (4 * values + 16 * n_test_rows * n_classes)
-        probe.net_ = SimpleNamespace(batch_size=batch)
-        n_steps = probe._n_epochs(n_rows) * n_batches(n_rows, batch)
-        found.append((n_bytes, n_steps * (batch + STEP)))
-    return np.array(found, dtype=float).T

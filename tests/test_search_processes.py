@@ -11,7 +11,7 @@ from joblib import parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from scipy.special import softmax
 from searches import assert_same_answers, check_same_answers, run, wine
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
@@ -21,8 +21,6 @@ import sklearn_lwal._cells
 import sklearn_lwal._searching
 from sklearn_lwal import LabelSearchCV, LwALClassifier
 from sklearn_lwal._cells import Cells
-from sklearn_lwal._plan import Plan
-from sklearn_lwal._together import Fold, needs
 from sklearn_lwal._views import Splits, View
 
 # Processes take seconds to start.
@@ -32,9 +30,36 @@ CLF = LwALClassifier(max_epochs=2, lr=5e-3, batch_size=32, random_state=0)
 GRID = {"lr": [1e-3, 3e-3, 1e-2], "repel_weight": [0.0, 3.0], "output_dim": [1.0, 2.0]}
 
 
+class FailsAt(TransformerMixin, BaseEstimator):
+    """Gives rows as they are, unless they are so many."""
+
+    def __init__(self, n_rows=0):
+        self.n_rows = n_rows
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        if len(X) == self.n_rows:
+            raise ValueError("not so many rows")
+        return X
+
+
 @pytest.fixture(scope="module")
 def data():
     return wine()
+
+
+@pytest.fixture(autouse=True)
+def halves(monkeypatch):
+    """Lists of candidates are cut in two: so few rows would not be worth it."""
+
+    def shares(lists, n_processes):
+        halves = [(len(one) // 2, len(one) - len(one) // 2) for one in lists]
+        return [[length for length in half if length] for half in halves]
+
+    monkeypatch.setattr(sklearn_lwal._cells, "shares", shares)
 
 
 @pytest.fixture
@@ -143,6 +168,22 @@ class TestAnswers:
         )
         assert_same_answers(ours, alone)
 
+    def test_no_seed(self, data):
+        clf = clone(CLF).set_params(random_state=None, init="random")
+        before = np.random.get_state()[1].copy()
+        search = run(LabelSearchCV, clf, GRID, *data, n_jobs=2)
+        assert search.best_score_ > 0.6
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+    @pytest.mark.parametrize("n_rows", [59, 60, 119])
+    def test_step_that_transforms_some_rows_only(self, data, n_rows, trained_here):
+        # 178 rows: those of a test fold are 59 or 60, of a training fold 118 or 119.
+        pipeline = make_pipeline(FailsAt(), CLF)
+        grid = {"failsat__n_rows": [0, n_rows], "lwalclassifier__lr": [1e-3, 1e-2]}
+        with pytest.warns(Warning, match="not so many rows"):
+            check_same_answers(pipeline, grid, *data, n_jobs=2, error_score=-1.0)
+        assert trained_here == []
+
     def test_too_little_memory_in_a_process(self, data, trained_here, monkeypatch):
         search = LabelSearchCV(CLF, {"lr": [1e-3, 1e-2]}, cv=3, n_jobs=2)
         answers = [MemoryError(), MemoryError()]
@@ -153,6 +194,14 @@ class TestAnswers:
         np.testing.assert_allclose(
             search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
         )
+
+    def test_what_is_not_worth_a_process(self, data, trained_here, monkeypatch):
+        def whole(lists, n_processes):
+            return [[len(one)] for one in lists]
+
+        monkeypatch.setattr(sklearn_lwal._cells, "shares", whole)
+        run(LabelSearchCV, CLF, GRID, *data, n_jobs=2)
+        assert trained_here == [12]
 
     def test_a_process_that_dies(self, data, monkeypatch):
         def dying(self, calls):
@@ -205,58 +254,3 @@ class TestWhere:
     def test_verbose_tells(self, data, capsys):
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, verbose=1, refit=False)
         assert "in 1 program on 2 processes; 0 one at a time" in capsys.readouterr().out
-
-
-class Folds:
-    """What :class:`Plan` and the cells ask a search for."""
-
-    estimator, scoring, n_jobs, max_memory = CLF, None, 3, None
-    return_train_score, verbose = False, 0
-
-
-def shares(grid, n_rows=600):
-    """Parameters of the candidates in the share of each of three processes."""
-    candidates = [*ParameterGrid(grid)]
-    search = Folds()
-    search.estimator = clone(CLF).set_params(batch_size="auto")
-    plan = Plan(search, candidates, {})
-    cells = Cells(plan, search, None, None, None)
-    y = np.arange(n_rows) % 4
-    folds = [Fold(np.zeros((n_rows, 5)), y, None, {})]
-
-    class Before:
-        pass
-
-    before, cells.splits = Before(), Before()
-    before.folds = folds
-    cells.splits.pairs = [(np.arange(n_rows), np.arange(10))]
-    cut = [part for group in plan.groups for part in cells._shares(group, before)]
-    works = [
-        needs([plan.classifiers[i] for i in part], folds, 10)[1].sum() for part in cut
-    ]
-    return [[candidates[i] for i in part] for part in cut], works
-
-
-class TestShares:
-    def test_all_candidates_once(self):
-        grid = {"lr": [1e-2, 1e-3, 3e-4], "repel_weight": [0, 1], "l2": [0.0, 0.1]}
-        found, _ = shares(grid)
-        assert len(found) == 3
-        rates = [c["lr"] for part in found for c in part]
-        # Those of one size of batches come one after the other.
-        assert rates == sorted(rates)
-        assert len(rates) == 12
-
-    def test_are_about_as_long(self):
-        _, works = shares({"lr": np.geomspace(1e-4, 1e-2, 30).tolist()})
-        assert len(works) == 3
-        assert max(works) < 1.25 * min(works)
-
-    def test_no_more_than_candidates(self):
-        found, _ = shares({"lr": [1e-2, 1e-3]})
-        assert [len(part) for part in found] == [1, 1]
-
-    def test_of_several_lists(self):
-        grid = {"average": [True, False], "lr": [1e-3, 2e-3, 3e-3]}
-        found, _ = shares(grid)
-        assert sorted(len(part) for part in found) == [1, 1, 2, 2]

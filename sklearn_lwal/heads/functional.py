@@ -82,7 +82,9 @@ def class_membership(y, identity, weight=None):
     if y.ndim == 1:
         member = identity.index_select(1, y)
     else:
-        member = identity[:, y].movedim(0, -2)
+        # Of many heads several times as fast as an index.
+        member = identity.new_zeros(*y.shape[:-1], len(identity), y.shape[-1])
+        member.scatter_(-2, y[..., None, :], 1.0)
     return member if weight is None else member * weight[..., None, :]
 
 

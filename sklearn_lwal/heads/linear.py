@@ -127,7 +127,8 @@ def outputs_of_both(layer, x, standardized):
     """The outputs for features and for what is standardised already, by one product."""
     rows = torch.cat([standardize(layer, x).to(standardized.dtype), standardized], -2)
     sizes = [x.shape[-2], standardized.shape[-2]]
-    return outputs(layer, rows).split(sizes, -2)
+    # Split as they lie in memory, dimensions first, their gradients are joined so, too.
+    return [part.mT for part in outputs(layer, rows).mT.split(sizes, -1)]
 
 
 @torch.no_grad()

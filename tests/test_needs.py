@@ -1,0 +1,160 @@
+"""What candidates need, and how they are shared out to processes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal._cells import Cells
+from sklearn_lwal._needs import Need, needs, shares
+from sklearn_lwal._plan import Plan
+from sklearn_lwal._together import Fold
+
+CLF = LwALClassifier(max_epochs=2, lr=5e-3, random_state=0)
+
+
+def folds(n_rows=600, n_features=5, n_folds=2):
+    fold = Fold(np.zeros((n_rows, n_features)), np.arange(n_rows) % 4, None, {})
+    return [fold] * n_folds
+
+
+class TestNeeds:
+    def test_more_folds_and_rows_need_more(self):
+        (few,), (more,) = (needs([CLF], folds(n_folds=n), 10) for n in (2, 4))
+        assert more.n_bytes == 2 * few.n_bytes
+        assert (more.work, more.start) == (2 * few.work, 2 * few.start)
+        # A step of many networks starts its operations once.
+        assert more.shared == few.shared
+        (longer,) = needs([CLF], folds(6000), 10)
+        assert longer.n_steps > few.n_steps
+
+    @pytest.mark.parametrize(
+        "options", [{"output_dim": 40}, {"hidden_layer_sizes": (50,)}]
+    )
+    def test_more_weights_need_more(self, options):
+        usual, large = (
+            needs([clone(CLF).set_params(batch_size=32, **given)], folds(), 10)[0]
+            for given in ({}, options)
+        )
+        assert large.n_bytes > usual.n_bytes
+        assert large.work > usual.work
+        assert large.shared == usual.shared
+
+    def test_smaller_batches_need_more_time(self):
+        sizes = (16, 64, 256)
+        found = needs(
+            [clone(CLF).set_params(batch_size=size) for size in sizes], folds(), 10
+        )
+        assert [need.n_steps for need in found] == [2 * 38, 2 * 10, 2 * 3]
+        assert sorted(found, key=lambda need: -need.shared) == found
+
+    def test_of_labels_that_have_no_class_means(self):
+        alike = {"batch_size": 32, "max_epochs": 2}
+        ours = LwALClassifier(**alike, output_dim=1.0)
+        (ours,), (one_hot,) = (
+            needs([clf], folds(), 10) for clf in (ours, STDClassifier(**alike))
+        )
+        assert ours.work > one_hot.work
+
+
+def alone(part):
+    """Time of a process that takes these candidates."""
+    shared = {need.n_steps: need.shared for need in part}
+    return part[0].start + sum(shared.values()) + sum(need.work for need in part)
+
+
+def time_until_done(needs, lengths, n_processes):
+    busy, ends = [0.0] * n_processes, itertools.accumulate(lengths)
+    for end, length in zip(ends, lengths, strict=True):
+        busy[busy.index(min(busy))] += alone(needs[end - length : end])
+    return max(busy)
+
+
+def drawn(seed, n):
+    """Candidates of some programs, one after the other."""
+    rng = np.random.default_rng(seed)
+    n_steps = np.sort(rng.choice([20, 60, 500], n))
+    start = rng.choice([0.0, 3e3])
+    return [
+        Need(1.0, k * rng.uniform(1, 5), int(k), k * shared, start)
+        for shared in [rng.choice([0.0, 10.0])]
+        for k in n_steps
+    ]
+
+
+class TestShares:
+    @pytest.mark.parametrize("seed", range(20))
+    def test_nearly_as_good_as_the_best_cuts(self, seed):
+        found = drawn(seed, 9)
+        (lengths,) = shares([found], 3)
+        assert sum(lengths) == 9
+        cuts = itertools.chain.from_iterable(
+            itertools.combinations(range(1, 9), k) for k in range(3)
+        )
+        best = min(
+            time_until_done(found, np.diff([0, *cut, 9]).tolist(), 3) for cut in cuts
+        )
+        assert time_until_done(found, lengths, 3) < 1.25 * best
+
+    def test_a_program_is_not_torn_for_nothing(self):
+        # Two programs of about as long; the middle of the work is in the first.
+        first, second = Need(0, 2.1, 30, 30.0), Need(0, 4.0, 10, 10.0)
+        assert shares([[first] * 6 + [second] * 8], 2) == [[6, 8]]
+
+    def test_one_process_takes_all(self):
+        assert shares([drawn(0, 5), drawn(1, 4)], 1) == [[5], [4]]
+
+    def test_no_more_than_candidates(self):
+        assert shares([[Need(0, 1.0)] * 2], 4) == [[1, 1]]
+
+    def test_a_start_that_takes_longest_is_made_once(self):
+        candidates = [Need(0, 1.0, 5, 1.0, start=100.0)] * 3
+        assert shares([candidates, candidates], 2) == [[3], [3]]
+
+    def test_of_a_long_and_short_lists(self):
+        long, short = [Need(0, 10.0)] * 8, [Need(0, 1.0)]
+        assert shares([long, short, short], 2) == [[4, 4], [1], [1]]
+
+    def test_what_is_not_known_is_shared_out_too(self):
+        assert sum(shares([[Need()] * 7], 3)[0]) == 7
+
+
+class Folds:
+    """What :class:`Plan` and the cells ask a search for."""
+
+    estimator, scoring, n_jobs, max_memory = CLF, None, 3, None
+    return_train_score, verbose = False, 0
+
+
+class Before:
+    """What the cells know of the rows."""
+
+    folds = folds()
+    pairs = [(np.arange(600), np.arange(10))]
+
+
+def test_candidates_of_a_search_are_shared_out():
+    grid = {
+        "lr": np.geomspace(1e-4, 1e-2, 10),
+        "repel_weight": [0, 1],
+        "l2": [0.0, 0.1],
+    }
+    candidates = [*ParameterGrid(grid)]
+    plan = Plan(Folds(), candidates, {})
+    cells = Cells(plan, Folds(), None, None, Before())
+    (group,) = plan.groups
+    found = [*cells._shares(group, Before())]
+    assert len(found) == 3
+    assert sorted(itertools.chain(*found)) == [*range(40)]
+    rates = [candidates[number]["lr"] for part in found for number in part]
+    # Those of one size of batches come one after the other.
+    assert rates == sorted(rates)
+    works = [alone([_need(plan, number) for number in part]) for part in found]
+    assert max(works) < 1.25 * min(works)
+
+
+def _need(plan, number):
+    return needs([plan.classifiers[number]], Before.folds, 10)[0]

@@ -19,12 +19,14 @@ class WeightAverage:
     ----------
     tensors : list of tensors
         What to average, of one module.
+    n_steps : int or scalar tensor, default=0
+        A tensor counts on its device, where :meth:`update` is captured.
     """
 
-    def __init__(self, tensors):
+    def __init__(self, tensors, n_steps=0):
         self.tensors = tensors
         self.others = [tensor.detach().clone() for tensor in tensors]
-        self.n_steps = 0
+        self.n_steps = n_steps
 
     def narrowed(self, tensors, kept):
         """The average of those (S, K) networks that are left, in these tensors."""

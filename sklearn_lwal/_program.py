@@ -11,8 +11,9 @@ import torch
 
 from ._averaging import WeightAverage
 from ._batches import inference_batches, rows_read_at_once
-from ._joint_batches import joint_epoch, joint_in_order
+from ._joint_batches import JointBatch, joint_epoch, joint_in_order
 from ._net import check_finite
+from ._replay import CudaGraphs, Replayed
 from ._stack import Part, stack
 from ._steps import Steps
 from .heads import functional as F
@@ -60,10 +61,22 @@ class Program:
         pairs = zip(starts, self.generators, strict=True)
         self.drops = [start.estimator._drops(generator) for start, generator in pairs]
         self.average = self.best = None
+        self.graphs = self._graphs()
         self.kept = list(range(len(members[0])))
         self._run(self._stacked())
         if self.net.average:
-            self.average = WeightAverage(self._averaged())
+            self.average = WeightAverage(self._averaged(), self._n_steps())
+
+    def _graphs(self):
+        """What captures steps, where they can be."""
+        module = self.net.module_
+        in_place = module.head.steps_in_place and not module.trains_features
+        is_cuda = torch.device(self.net.device).type == "cuda"
+        return CudaGraphs(self.net.device) if is_cuda and in_place else None
+
+    def _n_steps(self):
+        """A number that a replayed step counts up."""
+        return 0 if self.graphs is None else torch.zeros((), device=self.net.device)
 
     def _stacked(self):
         return stack([[m.start.net.module_ for m in row] for row in self.members])
@@ -86,6 +99,10 @@ class Program:
         rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
         self.steps = Steps(module, self.net, rates)
+        self.totals = Totals(self._shape, self.net.device)
+        self.step = self._step
+        if self.graphs is not None:
+            self.step = Replayed(self._step, self.graphs.capture)
 
     def _averaged(self):
         trained = [p for p in self.module.parameters() if p.requires_grad]
@@ -111,7 +128,7 @@ class Program:
             self._refine(self.trains)
         self.module.use_generator(None)
         self.module.eval()
-        self.average = self.steps = self.best = None
+        self.average = self.steps = self.step = self.graphs = self.best = None
 
     def _drop_finished(self):
         """Go on with those that are not over on all folds, once that is half of them.
@@ -134,23 +151,31 @@ class Program:
             self.average = self.average.narrowed(self._averaged(), left)
 
     def _train_epoch(self):
-        module, totals = self.module.train(), Totals()
-        size, average = self.net.batch_size, self.average
-        with average.iterating() if average else contextlib.nullcontext():
-            for batch in joint_epoch(self.trains, size, self.generators):
-                module.count_rows(batch.is_real)
-                losses, scores = module.loss(*batch[:4])
-                self.steps.take(losses)
-                totals.add(losses.detach(), scores.detach(), batch)
-                if average:
-                    average.update()
-        self._note("train", totals)
+        self.module.train()
+        self.totals.clear()
+        batches = joint_epoch(self.trains, self.net.batch_size, self.generators)
+        with contextlib.ExitStack() as inside:
+            if self.average:
+                inside.enter_context(self.average.iterating())
+            if self.graphs:
+                inside.enter_context(self.graphs.stream_of_steps())
+            for batch in batches:
+                self.step(*batch)
+        self._note("train", self.totals)
+
+    def _step(self, *batch):
+        """A step of all members; what it changes are tensors, in place."""
+        batch = JointBatch(*batch)
+        self.module.count_rows(batch.is_real)
+        losses, scores = self.module.loss(*batch[:4])
+        self.steps.take(losses)
+        self.totals.add(losses.detach(), scores.detach(), batch)
+        if self.average:
+            self.average.update()
 
     def _note(self, prefix, totals):
         """Write an epoch's loss and accuracy into the histories."""
-        for member, loss, accuracy in zip(
-            self._each(), *totals.read(self._shape), strict=True
-        ):
+        for member, loss, accuracy in zip(self._each(), *totals.read(), strict=True):
             if member.is_over:
                 continue
             if prefix == "train":
@@ -172,7 +197,7 @@ class Program:
     @torch.no_grad()
     def _validate(self):
         """Measure the members that stopping now would give, and keep the best."""
-        totals, module = Totals(), self.module.eval()
+        totals, module = Totals(self._shape, self.net.device), self.module.eval()
         head = module.head
         before = {name: buffer.clone() for name, buffer in head.named_buffers()}
         if self.net.refine_labels:
@@ -271,8 +296,12 @@ def _one_or_tensor(values, device):
 class Totals:
     """Sums over an epoch, (S, K), kept on the device and read once at its end."""
 
-    def __init__(self):
-        self.loss = self.correct = self.mass = 0.0
+    def __init__(self, shape, device):
+        self.loss, self.correct, self.mass = torch.zeros(3, *shape, device=device)
+
+    def clear(self):
+        for total in (self.loss, self.correct, self.mass):
+            total.zero_()
 
     def add(self, losses, scores, batch, by_weight=False):
         scores = scores.mT
@@ -280,11 +309,11 @@ class Totals:
         counts = batch.weight if by_weight else batch.is_real
         mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
         hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)
-        self.loss = self.loss + losses * mass
-        self.correct = self.correct + hits
-        self.mass = self.mass + mass
+        self.loss.add_(losses * mass)
+        self.correct.add_(hits)
+        self.mass.add_(mass)
 
-    def read(self, shape):
+    def read(self):
         """Mean losses and accuracies, two lists of S * K floats."""
         both = (self.loss / self.mass, self.correct / self.mass)
-        return [part.expand(shape).flatten().tolist() for part in both]
+        return [part.flatten().tolist() for part in both]

@@ -40,6 +40,9 @@ class Steps:
             params = [p for p in params if p.requires_grad]
             lr = float(rates[0, 0]) * group["rate"] if one_rate else 1.0
             options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
+            if "capturable" in options:
+                # Counts its steps where they are taken.
+                options["capturable"] = torch.device(net.device).type == "cuda"
             groups.append({"params": params, "lr": lr, **options})
             for p in params:
                 share = torch.ones_like(rates) if one_rate else rates * group["rate"]

@@ -1,5 +1,8 @@
 """What only a GPU shows: agreement with the CPU, streaming, steps that do not wait."""
 
+import warnings
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
 from sklearn_lwal._net import LabelNet
 from sklearn_lwal._network import Network
 from sklearn_lwal._program import Totals
+from sklearn_lwal._replay import CudaGraphs
 from sklearn_lwal._steps import Steps
 from tests.trained import digit_images
 
@@ -121,6 +125,32 @@ def test_steps_of_a_search_do_not_wait_for_the_gpu(clf, grid, digits, monkeypatc
         monkeypatch.setattr(owner, name, without_waiting(getattr(owner, name)))
     clf = clone(clf).set_params(device="cuda", max_epochs=2)
     LabelSearchCV(clf, grid, cv=2, refit=False).fit(images.reshape(len(images), -1), y)
+
+
+@pytest.mark.parametrize(("clf", "grid"), SEARCHES)
+def test_steps_of_a_search_are_captured(clf, grid, digits, monkeypatch):
+    images, y = digits
+    counts, capture = Counter(), CudaGraphs.capture
+
+    def counted(self, step, inputs):
+        counts["captured"] += 1
+        replay = without_waiting(capture(self, step, inputs))
+
+        def counting():
+            counts["replayed"] += 1
+            replay()
+
+        return counting
+
+    monkeypatch.setattr(CudaGraphs, "capture", counted)
+    clf = clone(clf).set_params(device="cuda", max_epochs=4, batch_size=50)
+    with warnings.catch_warnings():
+        # Which tells of a capture that failed.
+        warnings.simplefilter("error", RuntimeWarning)
+        LabelSearchCV(clf, grid, cv=2, refit=False).fit(
+            images.reshape(len(images), -1), y
+        )
+    assert counts["replayed"] > 2 * counts["captured"] > 0
 
 
 def test_precision_and_memory_format(digits):

@@ -27,7 +27,7 @@ FLOORS = (
     {"_open_set"},
     {"_base"},
     {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
-    {"_stack", "_joint_batches", "_steps", "_starting", "_program"},
+    {"_stack", "_joint_batches", "_replay", "_steps", "_starting", "_program"},
     {"_together", "_needs"},
     {"persistence", "_restored_net"},
     {"_free_memory", "_views", "_before"},

@@ -25,6 +25,10 @@ class Head(nn.Module):
     # Whether the bias of the dense layer is trained; of many heads at once, a tensor.
     bias_counts = True
 
+    # Whether all that a training step changes are tensors, in place, so that the step
+    # can be captured in a graph.
+    steps_in_place = True
+
     # Whether the class means of the features are told before training begins.
     follows_features = False
 

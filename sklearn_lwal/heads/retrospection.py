@@ -40,6 +40,9 @@ class RetrospectionHead(OneHotHead):
         Weight that the stored predictions would have in the last epoch (b).
     """
 
+    # What it does in a step depends on the epoch.
+    steps_in_place = False
+
     def __init__(
         self,
         in_features,

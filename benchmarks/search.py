@@ -6,10 +6,10 @@ JSON file a part in ``--out`` (a part that is there is not repeated):
 - ``digits``, ``banking77``, ``fashion_mnist``: seconds of a search by ``GridSearchCV``
   and by ``LabelSearchCV`` with ``--n-jobs`` processes each, and by the latter in one
   process, whether all choose the same parameters, and how far the scores of their cells
-  (a candidate on a fold) are apart;
+  (a candidate on a fold) are apart, also those of ``GridSearchCV`` in one process;
 - ``candidates``: seconds on digits over the number of candidates;
-- ``memory``: how much the memory of a process grows in a search with 500 candidates on
-  digits, by what ``max_memory`` allows.
+- ``memory``: how much memory grows in a search with 500 candidates on digits, by what
+  ``max_memory`` allows, in one process and in ``--n-jobs``.
 
 All searches of a part take turns, once a round, and what is reported is the median over
 ``--repeats`` rounds with the range. The seconds are those of ``fit``, which in both
@@ -19,12 +19,16 @@ large sets are features of ``benchmarks.frozen_features``.
 
 import argparse
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
@@ -35,6 +39,8 @@ from sklearn_lwal import LabelSearchCV, LwALClassifier
 
 OUT = Path(__file__).parent / "results" / "search"
 THEIRS, OURS, ALONE = "GridSearchCV", "LabelSearchCV", "LabelSearchCV, one process"
+# Only for what it scores: it may add up in another order.
+THEIRS_ALONE = "GridSearchCV, one process"
 RATES = [3e-4, 1e-3, 3e-3]
 KNOBS = {
     "update_every": [1, 4],
@@ -142,6 +148,7 @@ def compare(name, args):
     found = searches(grid, n_folds, args.n_jobs)
     start(args.n_jobs)
     seconds = taking_turns(found, X, y, args.repeats)
+    found[THEIRS_ALONE] = clone(found[THEIRS]).set_params(n_jobs=None).fit(X, y)
     return {
         "n_rows": len(X),
         "n_candidates": len(ParameterGrid(grid)),
@@ -149,7 +156,8 @@ def compare(name, args):
         "n_jobs": args.n_jobs,
         **comparison(seconds),
         "agreement": {
-            name: agreement(found[THEIRS], found[name]) for name in (OURS, ALONE)
+            name: agreement(found[THEIRS], found[name])
+            for name in (OURS, ALONE, THEIRS_ALONE)
         },
         "provenance": provenance(found[OURS].best_estimator_),
     }
@@ -188,16 +196,15 @@ def candidates(args):
 def memory(args):
     """The same search in a process of its own for each budget and round."""
     rows = []
-    for budget in BUDGETS:
+    for n_jobs, budget in product(sorted({1, args.n_jobs}), BUDGETS):
         grown, seconds = [], []
         for _ in range(args.repeats):
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found = pool.submit(grown_within, budget, MANY).result()
+                found = pool.submit(grown_within, budget, n_jobs, MANY).result()
             grown.append(found[0])
             seconds.append(found[1])
-        rows.append(
-            {"budget": budget, "grown": summary(grown), "seconds": summary(seconds)}
-        )
+        found = {"grown": summary(grown), "seconds": summary(seconds)}
+        rows.append({"budget": budget, "n_jobs": n_jobs, **found})
     return {
         "n_candidates": len(ParameterGrid(MANY)),
         "n_folds": N_FOLDS,
@@ -206,24 +213,41 @@ def memory(args):
     }
 
 
-def grown_within(budget, grid):
-    """Bytes by which the memory of this process grows at most, and seconds."""
+def grown_within(budget, n_jobs, grid):
+    """Bytes by which memory grows at most, and seconds.
+
+    Of this process and those that it has started, each at its own peak.
+    """
     X, y = load_digits(return_X_y=True)
     clf = LwALClassifier(random_state=0)
-    # What is loaded once is not the search's.
-    LabelSearchCV(clf, {"lr": RATES}, cv=2).fit(X, y)
-    search = LabelSearchCV(clf, grid, cv=N_FOLDS, max_memory=budget)
-    before = resident("VmRSS")
+    # What is loaded once is not the search's. With as many rows, or it is not worth
+    # the processes.
+    options = {"cv": N_FOLDS, "n_jobs": n_jobs}
+    LabelSearchCV(clf, first(16), **options).fit(X, y)
+    search = LabelSearchCV(clf, grid, max_memory=budget, **options)
+    processes = family(os.getpid())
+    before = [resident("VmRSS", process) for process in processes]
     # From here on the peak is that of the search. (``ru_maxrss`` would begin with that
     # of the process that started this one.)
-    Path("/proc/self/clear_refs").write_text("5")
+    for process in processes:
+        Path(f"/proc/{process}/clear_refs").write_text("5")
     seconds = timed_fit(search, X, y)
-    return resident("VmHWM") - before, seconds
+    peaks = [resident("VmHWM", process) for process in processes]
+    # They would wait for more, and this process for them.
+    get_reusable_executor().shutdown()
+    return sum(peaks) - sum(before), seconds
 
 
-def resident(which):
+def family(process):
+    """The process and all that it has started."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [process, *(member for child in children for member in family(child))]
+
+
+def resident(which, process):
     """Bytes in memory, from Linux: ``VmRSS`` now, ``VmHWM`` at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return 1024 * int(fields[which].split()[0])
 
@@ -239,7 +263,7 @@ def main(arguments=None):
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--data-root", type=Path, default=Path(".data"))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--n-jobs", type=int, default=2, help="of GridSearchCV")
+    parser.add_argument("--n-jobs", type=int, default=2, help="processes")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -117,24 +117,20 @@ def agreement_table(compared):
     """How far the cells of both searches are apart, and what they choose."""
     rows = []
     known = [
-        (title, found)
+        (TITLES[name], search, agreement)
         for name, result in compared.items()
-        for title, found in zip(
-            (TITLES[name], f"{TITLES[name]}, one process"),
-            (result["agreement"][search] for search in (OURS, ALONE)),
-            strict=True,
-        )
+        for search, agreement in result["agreement"].items()
     ]
-    for title, found in known:
+    for title, search, found in known:
         choice = "the same"
         if not found["same_best"]:
             choice = f"others, {100 * found['lost_by_our_choice']:.3f} points worse"
-        cells = [title, found["cells"], found["cells_that_differ"]]
+        cells = [title, search, found["cells"], found["cells_that_differ"]]
         difference = f"{100 * found['largest_difference']:.3f}"
         score = f"{100 * found['best_score']:.2f}"
         rows.append([*cells, difference, score, choice])
-    header = ["data", "cells", "that differ", "at most, points", "best score, %"]
-    return table([*header, "chosen parameters"], rows)
+    header = ["data", f"beside {THEIRS}", "cells", "that differ", "at most, points"]
+    return table([*header, "best score, %", "chosen parameters"], rows)
 
 
 def candidates_table(found):
@@ -149,8 +145,10 @@ def memory_table(found):
     for row in found["rows"]:
         allowed = "None" if row["budget"] is None else f"{row['budget'] / MEGABYTE:.0f}"
         grown = with_range(row["grown"], MEGABYTE)
-        rows.append([allowed, grown, with_range(row["seconds"]), row["grown"]["n"]])
-    return table(["`max_memory`, MB", "memory grew by, MB", "s", "rounds"], rows)
+        seconds, n = with_range(row["seconds"]), row["grown"]["n"]
+        rows.append([allowed, row["n_jobs"], grown, seconds, n])
+    head = ["`max_memory`, MB", "processes", "memory grew by, MB", "s", "rounds"]
+    return table(head, rows)
 
 
 def draw_candidates(found, path):

@@ -172,7 +172,9 @@ class Cells:
             device = self.plan.classifiers[numbers[0]].device
             room = SHARE * free_bytes(resolve_device(device))
         n_bytes = np.cumsum([need.n_bytes for need in self._needs(numbers, before)])
-        n = np.searchsorted(n_bytes, room / self.plan.n_processes, "right")
+        # Beside the processes that train there is this one, with what they have sent.
+        n_sharing = self.plan.n_processes + (self.plan.n_processes > 1)
+        n = np.searchsorted(n_bytes, room / n_sharing, "right")
         return numbers[: max(1, n)]
 
     def _needs(self, numbers, before):
@@ -184,7 +186,8 @@ class Cells:
         )
         try:
             if folds:
-                return needs(classifiers, folds, n_rows)
+                are_sent = self.plan.n_processes > 1
+                return needs(classifiers, folds, n_rows, are_sent)
         except Exception:
             # X or y is not what it should be, which training tells better.
             pass

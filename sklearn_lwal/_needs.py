@@ -16,6 +16,9 @@ from ._start import sample_size
 COPIES = 10
 # Tensors of the size of a batch's scores, or of its latents.
 INTERMEDIATE = 12
+# Bytes of a score: there are two copies of it for a while, and two more on their way
+# to another process, besides the one there.
+SCORE, SENT_SCORE = 2 * 8, 5 * 8
 # Multiplications that take as long as what a step does besides: once a program, and
 # once more for each of its networks.
 STEP, STEP_OF_EACH = 12_000_000, 200_000
@@ -39,7 +42,7 @@ class Need(NamedTuple):
     start: float = 0.0
 
 
-def needs(estimators, folds, n_test_rows):
+def needs(estimators, folds, n_test_rows, are_sent=False):
     """The :class:`Need` of each of the classifiers.
 
     Parameters
@@ -49,6 +52,8 @@ def needs(estimators, folds, n_test_rows):
     folds : list of Fold
     n_test_rows : int
         To be scored in a fold.
+    are_sent : bool, default=False
+        Whether the scores go to another process.
     """
     X, y, rows, _ = folds[0]
     n_rows = len(y) if rows is None else len(rows)
@@ -58,6 +63,7 @@ def needs(estimators, folds, n_test_rows):
     probe._built_for = n_classes = len(probe.classes_)
     n_moments = min(n_rows, sample_size(probe.n_features_in_)) * probe.n_features_in_**2
     start = len(folds) * (START + MOMENTS * n_moments)
+    score = n_test_rows * n_classes * (SENT_SCORE if are_sent else SCORE)
     known, found = {}, []
     for estimator in estimators:
         probe.set_params(**estimator.get_params(deep=False))
@@ -67,8 +73,7 @@ def needs(estimators, folds, n_test_rows):
             known[width] = _sizes(probe)
         n_weights, width, follows = known[width]
         values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
-        # Scores are float64, and there are two copies of them for a while.
-        n_bytes = len(folds) * (4 * values + 16 * n_test_rows * n_classes)
+        n_bytes = len(folds) * (4 * values + score)
         probe.net_ = SimpleNamespace(batch_size=batch)
         n_steps = probe._n_epochs(n_rows) * n_batches(n_rows, batch)
         # Class means pass through the head beside the rows.

@@ -78,7 +78,11 @@ class TestValidation:
             clf.fit(X, y, eval_set=valid)
             accuracies = [row["valid_acc"] for row in clf.history_]
             assert clf.n_iter_ == len(accuracies) < 40
-            assert clf.score(*valid) == pytest.approx(max(accuracies))
+            # Training measures in float32, which leaves such rows undecided.
+            scores = np.sort(clf.decision_function(valid[0]))
+            undecided = np.diff(scores[:, -2:])[:, 0] < 1e-5 * np.abs(scores).max()
+            gap = 1e-6 + undecided.mean()
+            assert clf.score(*valid) == pytest.approx(max(accuracies), abs=gap)
             fell.append(accuracies[-1] < max(accuracies))
             if getattr(clf, "refine_labels", False):
                 means = [clf.transform(X[y == c]).mean(0) for c in range(3)]

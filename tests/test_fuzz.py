@@ -36,6 +36,14 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(tmp_path_factory):
+    """A folder to work in: some strings that are drawn are places to write to."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(tmp_path_factory.mktemp("fuzz"))
+        yield
+
+
 def fuzz(n_examples):
     # Drawing bad inputs takes about as long as refusing them, and few are small.
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -154,7 +154,11 @@ HOSTILE = {
         "no valid dict",
     ),
     "path": (parameter("lr", {"$path": 3}), "no valid path"),
-    "deep": (parameter("lr", json.loads("[" * 800 + "]" * 800)), "recursion"),
+    # How deep is too deep goes with the frames of whoever calls.
+    "deep": (
+        parameter("lr", json.loads("[" * 800 + "]" * 800)),
+        "recursion|'lr' parameter",
+    ),
     "output_dim": (parameter("output_dim", 4), r"network.*|shape"),
     "huge output_dim": (parameter("output_dim", 10**13), "shape"),
     "infinite output_dim": (parameter("output_dim", {"$float": "inf"}), "must be"),

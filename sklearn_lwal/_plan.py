@@ -101,7 +101,7 @@ class Plan:
         n_programs = sum(len(group.lists) for group in self.groups)
         programs = f"{n_programs} program{'s' if n_programs > 1 else ''}"
         if self.n_processes > 1:
-            programs += f" on {self.n_processes} processes"
+            programs += f" on up to {self.n_processes} processes"
         lines = [
             f"{len(self.classifiers)} candidates are trained together, in {programs}; "
             f"{len(self.alone)} one at a time."

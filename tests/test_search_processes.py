@@ -253,4 +253,4 @@ class TestWhere:
 
     def test_verbose_tells(self, data, capsys):
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, verbose=1, refit=False)
-        assert "in 1 program on 2 processes; 0 one at a time" in capsys.readouterr().out
+        assert "in 1 program on up to 2 processes; 0 one at a time" in capsys.readouterr().out

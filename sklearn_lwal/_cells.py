@@ -4,7 +4,6 @@ import itertools
 import time
 import warnings
 
-import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
@@ -101,10 +100,11 @@ class Cells:
             yield from self._one_after_other(numbers, before)
 
     def _one_after_other(self, numbers, before):
-        while numbers:
-            found = [self._trained(self._that_fit(numbers, before), before)]
-            numbers = numbers[len(found[0].numbers) :]
-            yield found.pop()
+        for part in self._that_fit(numbers, before):
+            while part:
+                found = [self._trained(part, before)]
+                part = part[len(found[0].numbers) :]
+                yield found.pop()
 
     def _trained(self, numbers, before):
         """A chunk of these candidates, or of fewer where there is no room for all."""
@@ -124,16 +124,19 @@ class Cells:
 
     def _in_processes(self, group, before):
         """Chunks that the user's jobs train side by side."""
-        chunks, parts = [], [*self._shares(group, before)]
+        parts, n = [*self._shares(group, before)], self.plan.n_processes
         if len(parts) == 1:
             # Not worth a process of its own.
             yield from self._one_after_other(*parts, before)
             return
-        for numbers in parts:
-            while numbers:
-                chunks.append(self._chunk(self._that_fit(numbers, before), before))
-                numbers = numbers[len(chunks[-1].numbers) :]
-        results = self._jobs([delayed(_answers)(*chunk.task()) for chunk in chunks])
+        lists = [one for part in parts for one in self._that_fit(part, before, n)]
+        for some in self._that_can_wait(lists, before):
+            yield from self._side_by_side(some, before)
+
+    def _side_by_side(self, lists, before):
+        chunks = [self._chunk(numbers, before) for numbers in lists]
+        calls = [delayed(_answers)(*chunk.task()) for chunk in chunks]
+        results = self._jobs(calls, batch_size=1)
         try:
             for _ in range(len(chunks)):
                 answers = _next(results)
@@ -147,6 +150,20 @@ class Cells:
                 # joblib tells of results that nobody has asked for.
                 warnings.simplefilter("ignore")
                 getattr(results, "close", bool)()
+
+    def _that_can_wait(self, lists, before):
+        """Some of the lists at a time, whose scores this process has room for.
+
+        joblib takes what is done, however long the scorers here are busy with others.
+        """
+        n, some, used = self.plan.n_processes, [], 0.0
+        for numbers in lists:
+            size = sum(need.n_sent for need in self._needs(numbers, before))
+            if len(some) >= n and used + size > self._room(numbers, n):
+                yield some
+                some, used = [], 0.0
+            some, used = [*some, numbers], used + size
+        yield some
 
     def _shares(self, group, before):
         """The group's lists, cut so that all processes are done soonest."""
@@ -165,19 +182,26 @@ class Cells:
                 self.seconds[number, fold] = training + before[fold], scoring
         self.bar.update(n_cells, n_folds)
 
-    def _that_fit(self, numbers, before):
-        """As many of the candidates as memory has room for, at least one."""
+    def _room(self, numbers, n_processes):
+        """Bytes for each process; this one has what the others send."""
         room = self.search.max_memory
         if room is None:
             device = self.plan.classifiers[numbers[0]].device
             room = SHARE * free_bytes(resolve_device(device))
-        n_bytes = np.cumsum([need.n_bytes for need in self._needs(numbers, before)])
-        # Beside the processes that train there is this one, with what they have sent.
-        n_sharing = self.plan.n_processes + (self.plan.n_processes > 1)
-        n = np.searchsorted(n_bytes, room / n_sharing, "right")
-        return numbers[: max(1, n)]
+        return room / (n_processes + (n_processes > 1))
 
-    def _needs(self, numbers, before):
+    def _that_fit(self, numbers, before, n_processes=1):
+        """Lists of candidates that memory has room for, of at least one each."""
+        room, part, used = self._room(numbers, n_processes), [], 0.0
+        found = self._needs(numbers, before, are_sent=n_processes > 1)
+        for number, need in zip(numbers, found, strict=True):
+            if part and used + need.n_bytes > room:
+                yield part
+                part, used = [], 0.0
+            part, used = [*part, number], used + need.n_bytes
+        yield part
+
+    def _needs(self, numbers, before, are_sent=False):
         """What each of the candidates takes."""
         classifiers = [self.plan.classifiers[number] for number in numbers]
         folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
@@ -186,9 +210,8 @@ class Cells:
         )
         try:
             if folds:
-                are_sent = self.plan.n_processes > 1
                 return needs(classifiers, folds, n_rows, are_sent)
-        except Exception:
+        except (ValueError, TypeError, IndexError):
             # X or y is not what it should be, which training tells better.
             pass
         return [Need()] * len(numbers)
@@ -211,9 +234,9 @@ class Cells:
             for train, _ in self.splits.pairs
         )
 
-    def _jobs(self, calls):
+    def _jobs(self, calls, **options):
         """Results of the calls, in turn, by the user's jobs."""
-        options = {
+        options |= {
             "n_jobs": self.search.n_jobs,
             "pre_dispatch": self.search.pre_dispatch,
         }

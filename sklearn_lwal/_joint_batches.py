@@ -12,7 +12,8 @@ class JointBatch(NamedTuple):
 
     ``X`` is (S, 1, n, n_features), the others are (S, 1, n): ``y``, the weights (or
     None where all rows count alike), places among the rows of the fold (of what is no
-    row a place after all of them), and which rows are real (None: all).
+    row a place after all of them), and which rows are real (None: all). ``counts``,
+    (S,), tells on the CPU how many those are.
     """
 
     X: torch.Tensor
@@ -20,6 +21,7 @@ class JointBatch(NamedTuple):
     weight: torch.Tensor | None
     rows: torch.Tensor
     is_real: torch.Tensor | None
+    counts: torch.Tensor | None
 
 
 def joint_epoch(folds, batch_size, generators):
@@ -66,7 +68,7 @@ def _batches(folds, orders, sizes):
     places = places.where(is_real, max(map(len, folds)))
     full = (sizes == longest).all(0).tolist()
     start = 0
-    for n, is_full in zip(longest.tolist(), full, strict=True):
+    for i, (n, is_full) in enumerate(zip(longest.tolist(), full, strict=True)):
         batch = slice(start, start + n)
         start = batch.stop
         real = None if is_full else is_real[:, None, batch]
@@ -74,7 +76,9 @@ def _batches(folds, orders, sizes):
         if known is None and real is not None:
             known = real.float()
         X = _taken(folds, index[:, batch])
-        yield JointBatch(X, y[:, None, batch], known, places[:, None, batch], real)
+        counts = None if is_full else sizes[:, i]
+        where = places[:, None, batch]
+        yield JointBatch(X, y[:, None, batch], known, where, real, counts)
 
 
 def _padded(order, sizes, longest):

@@ -30,12 +30,14 @@ START, MOMENTS = 150_000_000, 3
 class Need(NamedTuple):
     """What one candidate takes.
 
-    ``n_bytes`` are those of its training at its peak. Times are in multiplications:
+    ``n_bytes`` are those of its training at its peak, ``n_sent`` those of its scores.
+    Times are in multiplications:
     ``work`` is that of training it beside others of as many ``n_steps``, which takes
     ``shared`` once; all of a process take ``start`` once.
     """
 
     n_bytes: float = 0.0
+    n_sent: float = 0.0
     work: float = 0.0
     n_steps: int = 0
     shared: float = 0.0
@@ -55,31 +57,34 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
     are_sent : bool, default=False
         Whether the scores go to another process.
     """
-    X, y, rows, _ = folds[0]
-    n_rows = len(y) if rows is None else len(rows)
+    X, y, *_ = folds[0]
+    n_rows = max(len(y) if rows is None else len(rows) for _, y, rows, _ in folds)
     probe = copy.copy(estimators[0])
     probe.classes_ = np.unique(np.asarray(y))
     probe.n_features_in_ = np.shape(X)[1]
     probe._built_for = n_classes = len(probe.classes_)
     n_moments = min(n_rows, sample_size(probe.n_features_in_)) * probe.n_features_in_**2
     start = len(folds) * (START + MOMENTS * n_moments)
-    score = n_test_rows * n_classes * (SENT_SCORE if are_sent else SCORE)
+    n_scores = len(folds) * n_test_rows * n_classes
+    n_sent, of_scores = (n_scores * n for n in (8, SENT_SCORE if are_sent else SCORE))
     known, found = {}, []
     for estimator in estimators:
         probe.set_params(**estimator.get_params(deep=False))
         batch = min(n_rows, probe._batch_size(n_rows))
-        width = getattr(estimator, "output_dim", None)
-        if width not in known:
-            known[width] = _sizes(probe)
-        n_weights, width, follows = known[width]
+        # Of an int, dimensions; of a float, those of each class.
+        dim = getattr(estimator, "output_dim", None)
+        key = type(dim), dim
+        if key not in known:
+            known[key] = _sizes(probe)
+        n_weights, width, follows = known[key]
         values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
-        n_bytes = len(folds) * (4 * values + score)
+        n_bytes = len(folds) * 4 * values + of_scores
         probe.net_ = SimpleNamespace(batch_size=batch)
         n_steps = probe._n_epochs(n_rows) * n_batches(n_rows, batch)
         # Class means pass through the head beside the rows.
         products = n_weights * (batch + n_classes * follows)
         work = n_steps * len(folds) * (STEP_OF_EACH + products)
-        found.append(Need(n_bytes, work, n_steps, n_steps * STEP, start))
+        found.append(Need(n_bytes, n_sent, work, n_steps, n_steps * STEP, start))
     return found
 
 

@@ -21,7 +21,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self.generator = None
-        self.is_real = None
+        self.counts = None
 
     def forward(self, x):
         if not self.training or self.p == 0:
@@ -35,7 +35,7 @@ class Dropout(nn.Module):
     def _drawn_by_fold(self, x):
         keep = x.new_zeros(len(x), 1, *x.shape[-2:])
         for s, generator in enumerate(self.generator):
-            n = x.shape[-2] if self.is_real is None else int(self.is_real[s].sum())
+            n = x.shape[-2] if self.counts is None else int(self.counts[s])
             drawn = x.new_empty(n, x.shape[-1])
             keep[s, 0, :n] = drawn.bernoulli_(1 - self.p, generator=generator)
         return keep
@@ -225,8 +225,13 @@ class Network(nn.Module):
             if isinstance(module, Dropout):
                 module.generator = generator
 
-    def count_rows(self, is_real):
-        """Which rows of the next batch count, (S, 1, n); None where all do."""
+    def count_rows(self, is_real, counts):
+        """Which rows of the next batch count, (S, 1, n), and how many in each fold.
+
+        None where all do. The numbers, (S,), lie on the CPU.
+        """
         for module in self.modules():
-            if isinstance(module, (Dropout, BatchNorm)):
+            if isinstance(module, BatchNorm):
                 module.is_real = is_real
+            if isinstance(module, Dropout):
+                module.counts = counts

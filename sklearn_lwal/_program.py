@@ -13,7 +13,7 @@ from ._averaging import WeightAverage
 from ._batches import inference_batches, rows_read_at_once
 from ._joint_batches import JointBatch, joint_epoch, joint_in_order
 from ._net import check_finite
-from ._replay import CudaGraphs, Replayed
+from ._replay import Replayed, cuda_graphs
 from ._stack import Part, stack
 from ._steps import Steps
 from .heads import functional as F
@@ -71,8 +71,8 @@ class Program:
         """What captures steps, where they can be."""
         module = self.net.module_
         in_place = module.head.steps_in_place and not module.trains_features
-        is_cuda = torch.device(self.net.device).type == "cuda"
-        return CudaGraphs(self.net.device) if is_cuda and in_place else None
+        device = torch.device(self.net.device)
+        return cuda_graphs(device) if device.type == "cuda" and in_place else None
 
     def _n_steps(self):
         """A number that a replayed step counts up."""
@@ -98,11 +98,11 @@ class Program:
         )
         rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
-        self.steps = Steps(module, self.net, rates)
+        self.steps = Steps(module, self.net, rates, self.graphs is not None)
         self.totals = Totals(self._shape, self.net.device)
         self.step = self._step
         if self.graphs is not None:
-            self.step = Replayed(self._step, self.graphs.capture)
+            self.step = Replayed(self._step, self.graphs)
 
     def _averaged(self):
         trained = [p for p in self.module.parameters() if p.requires_grad]
@@ -128,6 +128,8 @@ class Program:
             self._refine(self.trains)
         self.module.use_generator(None)
         self.module.eval()
+        # Gradients would keep the memory of the graphs.
+        self.module.zero_grad()
         self.average = self.steps = self.step = self.graphs = self.best = None
 
     def _drop_finished(self):
@@ -166,7 +168,7 @@ class Program:
     def _step(self, *batch):
         """A step of all members; what it changes are tensors, in place."""
         batch = JointBatch(*batch)
-        self.module.count_rows(batch.is_real)
+        self.module.count_rows(batch.is_real, batch.counts)
         losses, scores = self.module.loss(*batch[:4])
         self.steps.take(losses)
         self.totals.add(losses.detach(), scores.detach(), batch)

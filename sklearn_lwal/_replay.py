@@ -5,6 +5,8 @@ by one takes a hundred times as long. A graph of them starts as one.
 """
 
 import contextlib
+import functools
+import threading
 import warnings
 
 import torch
@@ -18,13 +20,13 @@ class Replayed:
     step : callable
         Takes tensors or None. All that it changes are tensors, in place, and it reads
         nothing back; but the first time it may make what is then kept.
-    capture : callable
-        Given the step and its inputs, gives a function that does the same again,
-        with what is in the inputs by then.
+    graphs : CudaGraphs
     """
 
-    def __init__(self, step, capture):
-        self.step, self.capture = step, capture
+    def __init__(self, step, graphs):
+        self.step, self.graphs = step, graphs
+        # No graph reads what another leaves there.
+        self.pool = graphs.new_pool()
         self.known = {}
 
     def __call__(self, *batch):
@@ -34,7 +36,7 @@ class Replayed:
             self.known[shape] = None
             self.step(*batch)
             return
-        if self.known[shape] is None and self.capture is not None:
+        if self.known[shape] is None and self.graphs.can_capture:
             self.known[shape] = self._captured(batch)
         if self.known[shape] is None:
             self.step(*batch)
@@ -48,7 +50,7 @@ class Replayed:
     def _captured(self, batch):
         inputs = [None if part is None else part.clone() for part in batch]
         try:
-            return inputs, self.capture(self.step, inputs)
+            return inputs, self.graphs.capture(self.step, inputs, self.pool)
         except RuntimeError as error:
             warnings.warn(
                 f"Training steps were not captured in a CUDA graph ({error}). They "
@@ -56,7 +58,7 @@ class Replayed:
                 RuntimeWarning,
                 stacklevel=2,
             )
-            self.capture = None
+            self.graphs.can_capture = False
             return None
 
 
@@ -70,21 +72,39 @@ class CudaGraphs:
 
     def __init__(self, device):
         self.stream = torch.cuda.Stream(device)
-        # No graph reads what another leaves there.
-        self.pool = torch.cuda.graph_pool_handle()
+        self.lock = threading.RLock()
+        self.can_capture = True
 
     @contextlib.contextmanager
     def stream_of_steps(self):
         """Run what is inside on that stream: after all before, before all after."""
         outside = torch.cuda.current_stream(self.stream.device)
-        self.stream.wait_stream(outside)
-        with torch.cuda.stream(self.stream):
-            yield
-        outside.wait_stream(self.stream)
+        # What another thread starts there would become part of a capture.
+        with self.lock:
+            self.stream.wait_stream(outside)
+            try:
+                with torch.cuda.stream(self.stream):
+                    yield
+            finally:
+                outside.wait_stream(self.stream)
 
-    def capture(self, step, inputs):
-        """A function that replays the step."""
+    @staticmethod
+    def new_pool():
+        """Memory for the graphs of one program."""
+        return torch.cuda.graph_pool_handle()
+
+    def capture(self, step, inputs, pool):
+        """A function that does the step again, with what is in the inputs by then."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+        # Other threads may go on with what a capture would forbid.
+        with torch.cuda.graph(
+            graph, pool, self.stream, capture_error_mode="thread_local"
+        ):
             step(*inputs)
         return graph.replay
+
+
+@functools.cache
+def cuda_graphs(device):
+    """Those of the device: each stream keeps memory for as long as there is one."""
+    return CudaGraphs(device)

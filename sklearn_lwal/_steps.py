@@ -25,9 +25,11 @@ class Steps:
         With the optimiser of one of its networks.
     rates : tensor of shape (S, K)
         Learning rates.
+    are_captured : bool, default=False
+        Whether the steps may be captured in CUDA graphs.
     """
 
-    def __init__(self, module, net, rates):
+    def __init__(self, module, net, rates, are_captured=False):
         self.max_grad_norm = net.max_grad_norm
         bias = module.head.linear.bias
         counts = torch.as_tensor(module.head.bias_counts).to(rates)
@@ -42,7 +44,7 @@ class Steps:
             options = {k: v for k, v in group.items() if k not in NOT_OPTIONS}
             if "capturable" in options:
                 # Counts its steps where they are taken.
-                options["capturable"] = torch.device(net.device).type == "cuda"
+                options["capturable"] = are_captured
             groups.append({"params": params, "lr": lr, **options})
             for p in params:
                 share = torch.ones_like(rates) if one_rate else rates * group["rate"]
@@ -50,6 +52,8 @@ class Steps:
                 if not bool((share == 1).all()):
                     self.parts_of_steps.append((p, F.spread(share, p.ndim - 2).to(p)))
         self.optimizer = type(net.optimizer_)(groups)
+        # It would warn of the first step of each shape, which is not captured.
+        self.optimizer._warned_capturable_if_run_uncaptured = True
         self.params = [p for group in groups for p in group["params"]]
 
     def take(self, losses):

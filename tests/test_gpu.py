@@ -132,9 +132,9 @@ def test_steps_of_a_search_are_captured(clf, grid, digits, monkeypatch):
     images, y = digits
     counts, capture = Counter(), CudaGraphs.capture
 
-    def counted(self, step, inputs):
+    def counted(self, step, inputs, pool):
         counts["captured"] += 1
-        replay = without_waiting(capture(self, step, inputs))
+        replay = without_waiting(capture(self, step, inputs, pool))
 
         def counting():
             counts["replayed"] += 1

@@ -43,6 +43,20 @@ class TestNeeds:
         assert large.work > usual.work
         assert large.shared == usual.shared
 
+    def test_dimensions_or_those_of_each_class(self):
+        for dims in ((4, 4.0), (4.0, 4)):
+            candidates = [clone(CLF).set_params(output_dim=dim) for dim in dims]
+            found = dict(
+                zip(map(type, dims), needs(candidates, folds(), 10), strict=True)
+            )
+            # Of four classes.
+            assert found[float].n_bytes > 2 * found[int].n_bytes
+
+    def test_the_largest_fold_counts(self):
+        whole = folds()
+        few = whole[0]._replace(rows=np.arange(100))
+        assert needs([CLF], [few, whole[0]], 10) == needs([CLF], whole, 10)
+
     def test_smaller_batches_need_more_time(self):
         sizes = (16, 64, 256)
         found = needs(
@@ -79,7 +93,7 @@ def drawn(seed, n):
     n_steps = np.sort(rng.choice([20, 60, 500], n))
     start = rng.choice([0.0, 3e3])
     return [
-        Need(1.0, k * rng.uniform(1, 5), int(k), k * shared, start)
+        Need(1.0, 1.0, k * rng.uniform(1, 5), int(k), k * shared, start)
         for shared in [rng.choice([0.0, 10.0])]
         for k in n_steps
     ]
@@ -101,21 +115,21 @@ class TestShares:
 
     def test_a_program_is_not_torn_for_nothing(self):
         # Two programs of about as long; the middle of the work is in the first.
-        first, second = Need(0, 2.1, 30, 30.0), Need(0, 4.0, 10, 10.0)
+        first, second = Need(0, 0, 2.1, 30, 30.0), Need(0, 0, 4.0, 10, 10.0)
         assert shares([[first] * 6 + [second] * 8], 2) == [[6, 8]]
 
     def test_one_process_takes_all(self):
         assert shares([drawn(0, 5), drawn(1, 4)], 1) == [[5], [4]]
 
     def test_no_more_than_candidates(self):
-        assert shares([[Need(0, 1.0)] * 2], 4) == [[1, 1]]
+        assert shares([[Need(work=1.0)] * 2], 4) == [[1, 1]]
 
     def test_a_start_that_takes_longest_is_made_once(self):
-        candidates = [Need(0, 1.0, 5, 1.0, start=100.0)] * 3
+        candidates = [Need(0, 0, 1.0, 5, 1.0, start=100.0)] * 3
         assert shares([candidates, candidates], 2) == [[3], [3]]
 
     def test_of_a_long_and_short_lists(self):
-        long, short = [Need(0, 10.0)] * 8, [Need(0, 1.0)]
+        long, short = [Need(work=10.0)] * 8, [Need(work=1.0)]
         assert shares([long, short, short], 2) == [[4, 4], [1], [1]]
 
     def test_what_is_not_known_is_shared_out_too(self):

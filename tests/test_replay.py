@@ -60,13 +60,18 @@ def _elsewhere(a, b):
 class Recorded:
     """In the place of ``CudaGraphs``: a capture runs the step, which counts for one."""
 
+    can_capture = True
+
     def __init__(self):
         self.n_captured = self.n_replayed = 0
+
+    def new_pool(self):
+        return None
 
     def stream_of_steps(self):
         return contextlib.nullcontext()
 
-    def capture(self, step, inputs):
+    def capture(self, step, inputs, pool):
         self.n_captured += 1
         recording, is_done = Recording(), [True]
         with recording:
@@ -190,7 +195,7 @@ class Doubling:
 class TestReplayed:
     def test_one_capture_a_shape(self):
         doubling, graphs = Doubling(), Recorded()
-        replayed = Replayed(doubling.step, graphs.capture)
+        replayed = Replayed(doubling.step, graphs)
         for n in (4, 4, 3, 4, 3, 3, 4):
             replayed(torch.full((n,), float(n)), None)
         assert doubling.total == 2 * (4 * 16 + 3 * 9)
@@ -200,29 +205,33 @@ class TestReplayed:
 
     def test_none_is_another_shape(self):
         graphs = Recorded()
-        replayed = Replayed(Doubling().step, graphs.capture)
+        replayed = Replayed(Doubling().step, graphs)
         for y in (None, torch.zeros(3)) * 2:
             replayed(torch.zeros(3), y)
         assert graphs.n_captured == 2
 
     def test_inputs_may_be_used_again(self):
         doubling = Doubling()
-        replayed, x = Replayed(doubling.step, Recorded().capture), torch.ones(2)
+        replayed, x = Replayed(doubling.step, Recorded()), torch.ones(2)
         for value in (1.0, 2.0, 3.0, 4.0):
             replayed(x.fill_(value), None)
         assert doubling.total == 4 * (1 + 2 + 3 + 4)
 
     def test_what_is_not_captured_is_a_step(self):
-        def fails(step, inputs):
-            raise RuntimeError("operation not permitted")
+        class Fails(Recorded):
+            def capture(self, step, inputs, pool):
+                raise RuntimeError("operation not permitted")
 
-        doubling = Doubling()
-        replayed = Replayed(doubling.step, fails)
+        doubling, graphs = Doubling(), Fails()
+        replayed = Replayed(doubling.step, graphs)
         replayed(torch.ones(2), None)
         with pytest.warns(RuntimeWarning, match="CUDA graph .operation not permitted"):
             replayed(torch.ones(2), None)
+        # Told once, of all programs.
+        again = Replayed(doubling.step, graphs)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for n in (2, 3, 3):
                 replayed(torch.ones(n), None)
-        assert doubling.total == 2 * 12
+                again(torch.ones(n), None)
+        assert doubling.total == 2 * (4 + 2 * 8)

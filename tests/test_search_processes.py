@@ -187,13 +187,26 @@ class TestAnswers:
     def test_too_little_memory_in_a_process(self, data, trained_here, monkeypatch):
         search = LabelSearchCV(CLF, {"lr": [1e-3, 1e-2]}, cv=3, n_jobs=2)
         answers = [MemoryError(), MemoryError()]
-        monkeypatch.setattr(Cells, "_jobs", lambda self, calls: iter(answers))
+        monkeypatch.setattr(Cells, "_jobs", lambda *_, **__: iter(answers))
         search.fit(*data)
         assert trained_here == [1, 1]
         alone = LabelSearchCV(CLF, {"lr": [1e-3, 1e-2]}, cv=3).fit(*data)
         np.testing.assert_allclose(
             search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
         )
+
+    @pytest.mark.parametrize(("max_memory", "calls"), [(1, [2] * 6), (10**9, [2])])
+    def test_scores_that_wait(self, data, max_memory, calls, monkeypatch):
+        # However slow the scorers are, no more is trained than there is room for.
+        n_calls, jobs = [], Cells._jobs
+
+        def counted(self, calls, **options):
+            n_calls.append(len(calls))
+            return jobs(self, calls, **options)
+
+        monkeypatch.setattr(Cells, "_jobs", counted)
+        run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, max_memory=max_memory)
+        assert n_calls == calls
 
     def test_what_is_not_worth_a_process(self, data, trained_here, monkeypatch):
         def whole(lists, n_processes):
@@ -204,7 +217,7 @@ class TestAnswers:
         assert trained_here == [12]
 
     def test_a_process_that_dies(self, data, monkeypatch):
-        def dying(self, calls):
+        def dying(self, calls, **options):
             yield next(iter(calls))[0](*next(iter(calls))[1])
             raise TerminatedWorkerError("killed")
 
@@ -253,4 +266,5 @@ class TestWhere:
 
     def test_verbose_tells(self, data, capsys):
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, verbose=1, refit=False)
-        assert "in 1 program on up to 2 processes; 0 one at a time" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "in 1 program on up to 2 processes; 0 one at a time" in told

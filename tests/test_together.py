@@ -105,7 +105,7 @@ def test_losses_scores_and_gradients(head, hidden):
     weight[1, -1] = 0
     is_real = weight > 0
     places = torch.arange(N_ROWS).expand(N_FOLDS, -1)
-    whole.count_rows(is_real[:, None])
+    whole.count_rows(is_real[:, None], is_real.sum(-1))
     for network in [whole, *rows[0], *rows[1]]:
         network.train()
         network.head.start_training(N_ROWS, 6)

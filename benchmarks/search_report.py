@@ -57,6 +57,8 @@ def blocks(found):
         made["candidates"] = candidates_table(found["candidates"])
     if "memory" in found:
         made["memory"] = memory_table(found["memory"])
+    if "gpu" in found:
+        made["gpu"] = gpu_table(found["gpu"])
     if found:
         made["hardware"] = hardware_line(found)
     return made
@@ -149,6 +151,15 @@ def memory_table(found):
         rows.append([allowed, row["n_jobs"], grown, seconds, n])
     head = ["`max_memory`, MB", "processes", "memory grew by, MB", "s", "rounds"]
     return table(head, rows)
+
+
+def gpu_table(found):
+    """A search beside one fit."""
+    search, fit = (with_range(found["seconds"][name]) for name in (OURS, "one fit"))
+    n = found["seconds"][OURS]["n"]
+    row = [found["n_candidates"], found["n_folds"], search, fit, found["fits"], n]
+    head = ["candidates", "folds", f"{OURS}, s", "one fit, s", "in fits", "rounds"]
+    return table(head, [row])
 
 
 def draw_candidates(found, path):

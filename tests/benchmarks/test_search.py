@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import made_up
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris
 
 from benchmarks import search, search_report
 from benchmarks.search import ALONE, OURS, THEIRS
@@ -75,7 +76,9 @@ def test_what_is_measured_can_be_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "COUNTS", (1, 2))
     monkeypatch.setattr(search, "MANY", {"lr": [1e-3]})
     monkeypatch.setattr(search, "BUDGETS", (None,))
-    parts = ["digits", "candidates", "memory"]
+    monkeypatch.setattr(search, "ON_GPU", TINY["digits"])
+    monkeypatch.setattr(search, "data_of", lambda *_: load_iris(return_X_y=True))
+    parts = ["digits", "candidates", "memory", "gpu"]
     command = ["--parts", *parts, "--repeats", "1", "--n-jobs", "1"]
     command += ["--out", str(tmp_path)]
     search.main(command)
@@ -87,8 +90,10 @@ def test_what_is_measured_can_be_reported(tmp_path, monkeypatch):
         assert agreement["largest_difference"] < 0.01
     assert [*found["candidates"]["counts"]] == ["1", "2"]
     assert 0 <= found["memory"]["rows"][0]["grown"]["median"] < 1e9
+    assert found["gpu"]["fits"] > 0
     made = search_report.blocks(found)
-    assert made.keys() == {"hardware", "seconds", "agreement", "candidates", "memory"}
+    tables = {"seconds", "agreement", "candidates", "memory", "gpu"}
+    assert made.keys() == {"hardware", *tables}
 
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     search.main(command)
@@ -126,6 +131,12 @@ def results():
     return made | {
         "candidates": {**common, "counts": counts},
         "memory": {**common, "rows": rows},
+        "gpu": {
+            **common,
+            "n_candidates": 96,
+            "seconds": {OURS: times(12), "one fit": times(5)},
+            "fits": 2.4,
+        },
     }
 
 
@@ -166,6 +177,7 @@ def test_the_pages_are_filled(docs):
     assert [*counts] == ["candidates", *map(str, search.COUNTS)]
     allowed = made_up.rows(block(page, "memory"))
     assert allowed["256"][2] == allowed["None"][2] == "50 (45 to 60)"
+    assert made_up.rows(block(page, "gpu"))["96"][-2:] == ["2.4", "5"]
     assert f"({search_report.PICTURE})" in block(guide, "picture")
     assert not re.search("not measured", page, re.IGNORECASE)
 

@@ -86,7 +86,7 @@ def groups_of(estimators):
     """
     found, order = {}, []
     for place, estimator in enumerate(estimators):
-        kind = _start_kind(estimator, without=("output_dim",))
+        kind = _start_kind(estimator, without=("output_dim", "class_weight"))
         found.setdefault(kind, []).append(place)
         # Batches may go with the learning rate.
         _, start = _start_kind(estimator)
@@ -174,14 +174,15 @@ class TrainedTogether:
     def _programs(self):
         """Places (fold, candidate) in lists of rows: a program each.
 
-        A row is what has one stream of random numbers; rows of one length and shape
-        make a program.
+        A row is what has one stream of random numbers and the same weights; rows of one
+        length and shape make a program.
         """
         rows = {}
         for s, members in enumerate(self.members):
             for k, member in enumerate(members):
                 if isinstance(member, Member):
-                    key = s, member.start.shape, member.start.stream
+                    start = member.start
+                    key = s, start.shape, start.stream, id(start.train.weight)
                     rows.setdefault(key, []).append((s, k))
         starts = {key: self.members[s][k].start for key, [(s, k), *_] in rows.items()}
         side_by_side = Counter((start.shape, start.width) for start in starts.values())
@@ -191,7 +192,8 @@ class TrainedTogether:
             size = start.width * start.net.batch_size * side_by_side[shape, start.width]
             for part in self._parts(row, size):
                 extras = self.estimators[part[0][1]]._extras
-                key = shape, len(part), len(part) < len(row) and extras
+                has_weights = start.train.weight is not None
+                key = shape, has_weights, len(part), len(part) < len(row) and extras
                 alike.setdefault(key, []).append((start, part))
         for joined in alike.values():
             yield from _padded(joined)

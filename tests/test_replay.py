@@ -111,7 +111,7 @@ KINDS = {
         {"optimizer": ["sgd"], "net_params": [{"optimizer__momentum": 0.9}]},
     ),
     "adamw": (LWAL, {"optimizer": ["adamw"], "lr": [1e-3, 1e-2]}),
-    "weights": (LWAL, {"class_weight": ["balanced"]}),
+    "weights": (LWAL, {"class_weight": ["balanced", {0: 3.0}]}),
     "stopping": (
         LWAL,
         {"early_stopping": [True], "max_epochs": [20], "n_iter_no_change": [1, 30]},

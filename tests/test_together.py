@@ -1,11 +1,14 @@
 """Networks that are trained in one program do what each of them does on its own."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
+from sklearn.model_selection import ParameterGrid
 
 from sklearn_lwal import (
     LabelEmbedClassifier,
@@ -307,6 +310,28 @@ def test_estimators_are_those_of_fits_of_their_own(name):
             assert mine["train_acc"] == pytest.approx(theirs["train_acc"])
         np.testing.assert_allclose(
             trained.scores(0, X)[k], own._infer(X, "scores"), atol=1e-4
+        )
+
+
+def test_class_weights_are_rows_of_one_program(iris):
+    X, y = iris
+    weights = [{0: 3.0}, {1: 0.5, 2: 2.0}]
+    grid = ParameterGrid({"class_weight": weights, "lr": [1e-3, 3e-3]})
+    base = LwALClassifier(max_epochs=5, batch_size=32, random_state=0)
+    estimators = [clone(base).set_params(**given) for given in grid]
+    assert [sorted(group) for group in groups_of(estimators)] == [[0, 1, 2, 3]]
+    folds = [Fold(X, y, np.arange(150)[k::2], {}) for k in range(2)]
+    trained = TrainedTogether(estimators, folds)
+    (program,) = {
+        id(program): program for program, *_ in trained.places.values()
+    }.values()
+    assert (len(program.members), len(program.members[0])) == (4, 2)
+    for f, k in itertools.product(range(2), range(4)):
+        own = clone(estimators[k]).fit(X[f::2], y[f::2])
+        found = trained.estimator(f, k)
+        np.testing.assert_allclose(found.labels_, own.labels_, atol=1e-4)
+        np.testing.assert_allclose(
+            found.predict_proba(X), own.predict_proba(X), atol=1e-4
         )
 
 

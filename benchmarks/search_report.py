@@ -41,16 +41,21 @@ def main(out=OUT, docs=DOCS):
         draw_candidates(found["candidates"], docs / "guide" / PICTURE)
         alt = "Seconds of a search over the number of candidates"
         fill(docs / "guide" / "search.md", {"picture": f"![{alt}]({PICTURE})"})
-    if "seconds" in made:
-        fill(docs / "guide" / "search.md", {"seconds": made["seconds"]})
+    if compared := compared_in(found):
+        short = seconds_table(compared, with_ranges=False)
+        fill(docs / "guide" / "search.md", {"seconds": short})
     fill(docs / "benchmarks" / "search.md", made)
+
+
+def compared_in(found):
+    """The results of data sets."""
+    return {name: found[name] for name in SETTINGS if name in found}
 
 
 def blocks(found):
     """Markdown by name of the block in the page."""
     made = {}
-    compared = {name: found[name] for name in SETTINGS if name in found}
-    if compared:
+    if compared := compared_in(found):
         made["seconds"] = seconds_table(compared)
         made["agreement"] = agreement_table(compared)
     if "candidates" in found:
@@ -75,7 +80,7 @@ def hardware_line(found):
     return "\n".join(sorted(lines))
 
 
-def seconds_table(compared):
+def seconds_table(compared, with_ranges=True):
     """All searches, a row a data set."""
     rows = [
         [
@@ -83,30 +88,32 @@ def seconds_table(compared):
             f"{found['n_rows']:,}",
             found["n_candidates"],
             found["n_folds"],
-            *in_seconds(found),
+            *in_seconds(found, with_ranges),
         ]
         for name, found in compared.items()
     ]
-    return table(["data", "rows", "candidates", "folds", *IN_SECONDS], rows)
+    return table(["data", "rows", "candidates", "folds", *heading(with_ranges)], rows)
 
 
-IN_SECONDS = [
-    f"{THEIRS}, s",
-    f"{OURS}, s",
-    "times as fast",
-    "in one process, s",
-    "times as fast",
-    "rounds",
-]
+def heading(with_ranges=True):
+    """Over what :func:`in_seconds` gives."""
+    columns = [f"{THEIRS}, s", f"{OURS}, s", "times as fast"]
+    columns += ["in one process, s", "times as fast"]
+    return [*columns, "rounds"] if with_ranges else columns
 
 
-def in_seconds(found):
+def in_seconds(found, with_ranges=True):
     """What a comparison has found, for these columns."""
-    cells = [with_range(found["seconds"][THEIRS])]
+    shown = with_range if with_ranges else middle
+    cells = [shown(found["seconds"][THEIRS])]
     for name in (OURS, ALONE):
         times = found["times_as_fast"][name]
-        cells += [with_range(found["seconds"][name]), f"{times:.3g}"]
-    return [*cells, found["seconds"][OURS]["n"]]
+        cells += [shown(found["seconds"][name]), f"{times:.3g}"]
+    return [*cells, found["seconds"][OURS]["n"]] if with_ranges else cells
+
+
+def middle(measured):
+    return f"{measured['median']:.3g}"
 
 
 def with_range(measured, scale=1):
@@ -138,7 +145,7 @@ def agreement_table(compared):
 def candidates_table(found):
     """Seconds by the number of candidates."""
     rows = [[n, *in_seconds(row)] for n, row in found["counts"].items()]
-    return table(["candidates", *IN_SECONDS], rows)
+    return table(["candidates", *heading()], rows)
 
 
 def memory_table(found):

@@ -170,7 +170,8 @@ def test_the_pages_are_filled(docs):
         "10",
         "5",
     ]
-    assert block(guide, "seconds") == block(page, "seconds")
+    short = made_up.rows(block(guide, "seconds"))
+    assert short["Banking77"][-5:] == ["40", "2", "20", "4", "10"]
     agreement = made_up.rows(block(page, "agreement"), 2)
     assert agreement["digits", OURS][-1] == "the same"
     counts = made_up.rows(block(page, "candidates"))

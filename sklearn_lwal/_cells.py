@@ -211,7 +211,7 @@ class Cells:
         try:
             if folds:
                 return needs(classifiers, folds, n_rows, are_sent)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, RuntimeError, OverflowError):
             # X or y is not what it should be, which training tells better.
             pass
         return [Need()] * len(numbers)

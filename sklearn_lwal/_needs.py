@@ -56,8 +56,15 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
         To be scored in a fold.
     are_sent : bool, default=False
         Whether the scores go to another process.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError, RuntimeError, OverflowError
+        If X, y or a parameter is nothing to train with.
     """
     X, y, *_ = folds[0]
+    if 0 in np.shape(X):
+        raise ValueError("X has no rows or no features.")
     n_rows = max(len(y) if rows is None else len(rows) for _, y, rows, _ in folds)
     probe = copy.copy(estimators[0])
     probe.classes_ = np.unique(np.asarray(y))

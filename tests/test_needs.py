@@ -57,6 +57,14 @@ class TestNeeds:
         few = whole[0]._replace(rows=np.arange(100))
         assert needs([CLF], [few, whole[0]], 10) == needs([CLF], whole, 10)
 
+    @pytest.mark.parametrize("shape", [(600, 0), (600,)])
+    def test_nothing_to_train_with(self, shape):
+        fold = folds()[0]._replace(X=np.zeros(shape))
+        with pytest.raises((ValueError, IndexError)):
+            needs([CLF], [fold], 10)
+        with pytest.raises(RuntimeError):
+            needs([clone(CLF).set_params(output_dim=2**62)], folds(), 10)
+
     def test_smaller_batches_need_more_time(self):
         sizes = (16, 64, 256)
         found = needs(

@@ -81,18 +81,14 @@ def hardware_line(found):
 
 
 def seconds_table(compared, with_ranges=True):
-    """All searches, a row a data set."""
-    rows = [
-        [
-            TITLES[name],
-            f"{found['n_rows']:,}",
-            found["n_candidates"],
-            found["n_folds"],
-            *in_seconds(found, with_ranges),
-        ]
-        for name, found in compared.items()
-    ]
-    return table(["data", "rows", "candidates", "folds", *heading(with_ranges)], rows)
+    """All searches, a row a data set; without ranges in fewer columns."""
+    rows = []
+    for name, found in compared.items():
+        size = [f"{found['n_rows']:,}", found["n_folds"]] if with_ranges else []
+        known = [TITLES[name], *size, found["n_candidates"]]
+        rows.append([*known, *in_seconds(found, with_ranges)])
+    size = ["rows", "folds"] if with_ranges else []
+    return table(["data", *size, "candidates", *heading(with_ranges)], rows)
 
 
 def heading(with_ranges=True):

@@ -197,7 +197,8 @@ class Cells:
         for number, need in zip(numbers, found, strict=True):
             if part and used + need.n_bytes > room:
                 yield part
-                part, used = [], 0.0
+                # By now there may be more memory, or less.
+                room, part, used = self._room(numbers, n_processes), [], 0.0
             part, used = [*part, number], used + need.n_bytes
         yield part
 

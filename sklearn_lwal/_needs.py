@@ -31,9 +31,8 @@ class Need(NamedTuple):
     """What one candidate takes.
 
     ``n_bytes`` are those of its training at its peak, ``n_sent`` those of its scores.
-    Times are in multiplications:
-    ``work`` is that of training it beside others of as many ``n_steps``, which takes
-    ``shared`` once; all of a process take ``start`` once.
+    Times are in multiplications: ``work`` is that of training it beside others of as
+    many ``n_steps``, which takes ``shared`` once; all of a process take ``start`` once.
     """
 
     n_bytes: float = 0.0

@@ -84,4 +84,4 @@ class Steps:
         norm = sum(squares).sqrt()
         share = (self.max_grad_norm / (norm + 1e-6)).clamp_max(1.0)
         for grad in grads:
-            grad.mul_(share[(..., *(None,) * (grad.ndim - 2))])
+            grad.mul_(F.spread(share, grad.ndim - 2))

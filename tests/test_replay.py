@@ -6,6 +6,7 @@ Python would have done by then. So does a recording here, on any device.
 
 import contextlib
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -150,34 +151,20 @@ def test_replayed_steps_are_steps(kind, monkeypatch):
         np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-4)
 
 
-def captures(clf, monkeypatch):
-    """Whether its steps would be captured on a GPU."""
-    found = []
-
-    class Stopped(Exception):
-        pass
-
-    def asked(self):
-        module = self.net.module_
-        found.append(module.head.steps_in_place and not module.trains_features)
-        raise Stopped
-
-    monkeypatch.setattr(Program, "_graphs", asked)
-    with contextlib.suppress(Stopped):
-        trained(clf, {"lr": [1e-3]}, wine())
-    return found == [True]
-
-
 @pytest.mark.parametrize(
-    ("clf", "expected"),
+    ("clf", "device", "expected"),
     [
-        (LwALClassifier(), True),
-        (LWRClassifier(), False),
-        (LwALClassifier(hidden_layer_sizes=(4,)), False),
+        (LwALClassifier(), "cuda", True),
+        (LwALClassifier(), "cpu", False),
+        (LWRClassifier(), "cuda", False),
+        (LwALClassifier(hidden_layer_sizes=(4,)), "cuda", False),
     ],
 )
-def test_what_is_captured(clf, expected, monkeypatch):
-    assert captures(clf, monkeypatch) is expected
+def test_what_is_captured(clf, device, expected, monkeypatch):
+    module = clf.set_params(max_epochs=1, device="cpu").fit(*wine()).net_.module_
+    monkeypatch.setattr("sklearn_lwal._program.cuda_graphs", lambda device: device)
+    program = SimpleNamespace(net=SimpleNamespace(module_=module, device=device))
+    assert (Program._graphs(program) is not None) is expected
 
 
 class Doubling:

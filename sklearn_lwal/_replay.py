@@ -1,7 +1,7 @@
 """Steps on a GPU without Python between their operations: captured, then replayed.
 
-A step of many small networks takes a GPU microseconds, and starting its operations one
-by one takes a hundred times as long. A graph of them starts as one.
+The operations of a step of small networks are short, and a GPU would wait for each of
+them to be started. A graph of them starts as one.
 """
 
 import contextlib

@@ -250,17 +250,26 @@ def grown_within(budget, n_jobs, grid):
     options = {"cv": N_FOLDS, "n_jobs": n_jobs}
     LabelSearchCV(clf, first(16), **options).fit(X, y)
     search = LabelSearchCV(clf, grid, max_memory=budget, **options)
-    processes = family(os.getpid())
-    before = [resident("VmRSS", process) for process in processes]
-    # From here on the peak is that of the search. (``ru_maxrss`` would begin with that
-    # of the process that started this one.)
-    for process in processes:
-        Path(f"/proc/{process}/clear_refs").write_text("5")
-    seconds = timed_fit(search, X, y)
-    peaks = [resident("VmHWM", process) for process in processes]
+    seconds, grown = grown_while(lambda: timed_fit(search, X, y), family(os.getpid()))
     # They would wait for more, and this process for them.
     get_reusable_executor().shutdown()
-    return sum(peaks) - sum(before), seconds
+    return grown, seconds
+
+
+def grown_while(act, processes):
+    """What ``act`` returns, and the bytes by which the processes grow at most.
+
+    Each at its own peak. One that only shrinks has grown by nothing.
+    """
+    # From here on the peak is that of the act. (``ru_maxrss`` would begin with that of
+    # the process that started this one.)
+    for process in processes:
+        Path(f"/proc/{process}/clear_refs").write_text("5")
+    before = [resident("VmRSS", process) for process in processes]
+    result = act()
+    peaks = [resident("VmHWM", process) for process in processes]
+    grown = (peak - first for peak, first in zip(peaks, before, strict=True))
+    return result, sum(max(one, 0) for one in grown)
 
 
 def family(process):

@@ -1,6 +1,7 @@
 """Searches beside each other: what is measured of them, and the pages made of it."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +69,26 @@ def test_more_candidates_hold_the_fewer():
     assert all(len(grid) == n for n, grid in sizes.items())
     assert sizes[64][:16] == sizes[16]
     assert len({json.dumps(one, sort_keys=True) for one in sizes[64]}) == 64
+
+
+def test_growth_is_that_of_the_peak_of_the_act():
+    megabytes = 100
+
+    def fill():
+        return int(np.ones(megabytes * 2**17).sum())
+
+    result, grown = search.grown_while(fill, [os.getpid()])
+    assert result == megabytes * 2**17
+    assert 0.9 < grown / (megabytes * 2**20) < 2
+
+    _, again = search.grown_while(lambda: None, [os.getpid()])
+    assert 0 <= again < grown / 10
+
+
+def test_a_process_that_only_shrinks_has_grown_by_nothing(monkeypatch):
+    # The kernel's counts are not exact: a peak may come out below where it began.
+    monkeypatch.setattr(search, "resident", lambda which, _: {"VmHWM": 5}.get(which, 9))
+    assert search.grown_while(lambda: None, [os.getpid()]) == (None, 0)
 
 
 @pytest.mark.slow

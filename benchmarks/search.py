@@ -7,10 +7,10 @@ JSON file a part in ``--out`` (a part that is there is not repeated):
   and by ``LabelSearchCV`` with ``--n-jobs`` processes each, and by the latter in one
   process, whether all choose the same parameters, and how far the scores of their cells
   (a candidate on a fold) are apart, also those of ``GridSearchCV`` in one process;
+- ``20newsgroups``: the same with texts, and a Pipeline whose earlier steps are tuned;
 - ``candidates``: seconds on digits over the number of candidates;
 - ``memory``: how much memory grows in a search with 500 candidates on digits, by what
-  ``max_memory`` allows, in one process and in ``--n-jobs``.
-
+  ``max_memory`` allows, in one process and in ``--n-jobs``;
 - ``gpu``, by default only where there is one: seconds of a search over 96 candidates on
   Banking77 with five folds, beside those of one fit.
 
@@ -32,10 +32,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from joblib.externals.loky import get_reusable_executor
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.pipeline import make_pipeline
 
+from benchmarks.datasets import load_texts
 from benchmarks.engine import median_ratio, summary
 from benchmarks.frozen_features import frozen_features
 from benchmarks.runs import provenance, timed_fit
@@ -54,17 +58,33 @@ KNOBS = {
 }
 
 
+CLF = LwALClassifier(random_state=0)
+OF_TEXTS = make_pipeline(
+    TfidfVectorizer(min_df=2), TruncatedSVD(128, random_state=0), CLF
+)
+
+
 class Setting(NamedTuple):
-    """What is searched over, and the number of folds."""
+    """What is searched over, the number of folds, and whose parameters they are."""
 
     grid: dict
     n_folds: int
+    estimator: BaseEstimator = CLF
 
 
 SETTINGS = {
     "digits": Setting({**KNOBS, "lr": RATES}, 5),
     "banking77": Setting({**KNOBS, "warmup_steps": [0], "lr": RATES}, 3),
     "fashion_mnist": Setting({"output_dim": [1.0, 2.0], "lr": RATES}, 3),
+    "20newsgroups": Setting(
+        {
+            "tfidfvectorizer__sublinear_tf": [False, True],
+            "truncatedsvd__n_components": [64, 128],
+            "lwalclassifier__lr": RATES,
+        },
+        3,
+        OF_TEXTS,
+    ),
 }
 COUNTS = (1, 4, 16, 64)
 # The first of these, in an order drawn once: each number is a draw from the same grid.
@@ -82,21 +102,21 @@ MANY = {
 ON_GPU = Setting({**KNOBS, "lr": np.geomspace(3e-4, 3e-3, 6).tolist()}, 5)
 
 
-def searches(grid, n_folds, n_jobs):
+def searches(setting, n_jobs):
     """All of them, over the same."""
-    clf = LwALClassifier(random_state=0)
+    grid, n_folds, estimator = setting
     options = {"cv": n_folds, "error_score": "raise"}
     return {
-        THEIRS: GridSearchCV(clf, grid, n_jobs=n_jobs, **options),
-        OURS: LabelSearchCV(clf, grid, n_jobs=n_jobs, **options),
-        ALONE: LabelSearchCV(clf, grid, **options),
+        THEIRS: GridSearchCV(estimator, grid, n_jobs=n_jobs, **options),
+        OURS: LabelSearchCV(estimator, grid, n_jobs=n_jobs, **options),
+        ALONE: LabelSearchCV(estimator, grid, **options),
     }
 
 
 def start(n_jobs):
     """Start the processes, and load what a first fit loads."""
     X, y = load_digits(return_X_y=True)
-    for search in searches({"lr": RATES}, 2, n_jobs).values():
+    for search in searches(Setting({"lr": RATES}, 2), n_jobs).values():
         search.fit(X[:300], y[:300])
 
 
@@ -144,21 +164,24 @@ def agreement(theirs, ours):
 def data_of(name, data_root):
     if name == "digits":
         return load_digits(return_X_y=True)
+    if SETTINGS[name].estimator is OF_TEXTS:
+        train, _ = load_texts(name, data_root)
+        return train["text"], train["label"]
     return frozen_features(name, data_root)[:2]
 
 
 def compare(name, args):
     """One data set: seconds, and what both say."""
     X, y = data_of(name, args.data_root)
-    grid, n_folds = SETTINGS[name]
-    found = searches(grid, n_folds, args.n_jobs)
+    setting = SETTINGS[name]
+    found = searches(setting, args.n_jobs)
     start(args.n_jobs)
     seconds = taking_turns(found, X, y, args.repeats)
     found[THEIRS_ALONE] = clone(found[THEIRS]).set_params(n_jobs=None).fit(X, y)
     return {
         "n_rows": len(X),
-        "n_candidates": len(ParameterGrid(grid)),
-        "n_folds": n_folds,
+        "n_candidates": len(ParameterGrid(setting.grid)),
+        "n_folds": setting.n_folds,
         "n_jobs": args.n_jobs,
         **comparison(seconds),
         "agreement": {
@@ -182,7 +205,7 @@ def candidates(args):
     found = {
         (n, name): search
         for n in COUNTS
-        for name, search in searches(first(n), N_FOLDS, args.n_jobs).items()
+        for name, search in searches(Setting(first(n), N_FOLDS), args.n_jobs).items()
     }
     start(args.n_jobs)
     seconds = taking_turns(found, X, y, args.repeats)
@@ -202,9 +225,8 @@ def candidates(args):
 def beside_one_fit(args):
     """Seconds of a search with many candidates, and of one fit; the device's choice."""
     X, y = data_of("banking77", args.data_root)
-    clf = LwALClassifier(random_state=0)
-    search = LabelSearchCV(clf, ON_GPU.grid, cv=ON_GPU.n_folds, refit=False)
-    found = {OURS: search, "one fit": clf}
+    search = LabelSearchCV(CLF, ON_GPU.grid, cv=ON_GPU.n_folds, refit=False)
+    found = {OURS: search, "one fit": clone(CLF)}
     # What is loaded once, and on a GPU compiled, is neither's.
     for estimator in found.values():
         clone(estimator).fit(X, y)
@@ -214,7 +236,7 @@ def beside_one_fit(args):
         "n_folds": ON_GPU.n_folds,
         "seconds": {name: summary(values) for name, values in seconds.items()},
         "fits": median_ratio(seconds[OURS], seconds["one fit"]),
-        "provenance": provenance(clf),
+        "provenance": provenance(found["one fit"]),
     }
 
 
@@ -244,12 +266,11 @@ def grown_within(budget, n_jobs, grid):
     Of this process and those that it has started, each at its own peak.
     """
     X, y = load_digits(return_X_y=True)
-    clf = LwALClassifier(random_state=0)
     # What is loaded once is not the search's. With as many rows, or it is not worth
     # the processes.
     options = {"cv": N_FOLDS, "n_jobs": n_jobs}
-    LabelSearchCV(clf, first(16), **options).fit(X, y)
-    search = LabelSearchCV(clf, grid, max_memory=budget, **options)
+    LabelSearchCV(CLF, first(16), **options).fit(X, y)
+    search = LabelSearchCV(CLF, grid, max_memory=budget, **options)
     seconds, grown = grown_while(lambda: timed_fit(search, X, y), family(os.getpid()))
     # They would wait for more, and this process for them.
     get_reusable_executor().shutdown()

@@ -20,6 +20,7 @@ TITLES = {
     "digits": "digits",
     "banking77": "Banking77",
     "fashion_mnist": "Fashion-MNIST",
+    "20newsgroups": "20 Newsgroups",
 }
 STYLES = {
     THEIRS: {"color": "black", "lw": 2},

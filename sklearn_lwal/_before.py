@@ -2,18 +2,25 @@
 
 import itertools
 import time
+import warnings
 from numbers import Number
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 
 from ._base import LabelLearningClassifier
+from ._fold_steps import fit_steps
 from ._resumption import built_from
 from ._together import Fold
 
 TRAIN, TEST = 0, 1
+# Seconds of fitting steps from which on other processes may do it: those have to be
+# given the rows, and to give back what was made of them.
+WORTH_SENDING = 1.0
 # Parameters of a classifier that the features of its frozen backbone depend on.
 OF_FEATURES = (
     "backbone",
@@ -40,6 +47,21 @@ class Alone(Exception):
     """Why a candidate can not be trained together with others."""
 
 
+class Data(NamedTuple):
+    """What is searched on.
+
+    ``pairs`` are the rows of the folds, two int arrays each; ``weights`` those of a
+    ``sample_weight`` for all rows, or empty; ``parts`` what candidates are scored on,
+    ``TEST`` and perhaps ``TRAIN``.
+    """
+
+    X: Any
+    y: Any
+    pairs: list
+    weights: dict
+    parts: tuple
+
+
 class Rows:
     """The rows of X as they are.
 
@@ -47,30 +69,33 @@ class Rows:
     ----------
     estimator : estimator
         Not fitted, with the parameters of one of the candidates.
-    X, y : of n rows
-    pairs : list of (train, test) int arrays
-    weights : dict
-        Of a ``sample_weight`` of n entries, or empty.
+    data : Data
     key : tuple
         See :func:`taken_apart`.
     earlier : Rows or None
         What came before the candidates trained until now.
     later : list of tuple
         Keys of what comes before those to come.
+    jobs : callable or None
+        Gives the results of joblib's calls by other processes, if there are any.
     """
 
-    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
-        self.key = key
-        self.X, self.pairs = X, pairs
+    # Whether steps took long until now.
+    are_slow = False
+
+    def __init__(self, estimator, data, key, earlier, later, jobs):
+        self.data, self.key, self.X = data, key, data.X
         # What the candidates' fits begin with, by device, for :class:`TrainedTogether`.
         self.starts = {}
-        self.seconds = np.zeros(len(pairs))
+        self.seconds = np.zeros(len(data.pairs))
         # A Fold each, or the error that was raised on the way there.
-        self.folds = [Fold(X, y, train, weights) for train, _ in pairs]
+        self.folds = [
+            Fold(data.X, data.y, train, data.weights) for train, _ in data.pairs
+        ]
 
     def asked(self, fold, part):
         """What the classifiers are asked about: X and the numbers of its rows."""
-        return self.X, self.pairs[fold][part]
+        return self.X, self.data.pairs[fold][part]
 
     def whole(self, fold, classifier, estimator):
         """The fitted estimator of which ``classifier`` is the fitted classifier."""
@@ -80,19 +105,18 @@ class Rows:
 class Features(Rows):
     """What a frozen backbone gives for images, each of which it sees once."""
 
-    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
+    def __init__(self, estimator, data, key, earlier, later, jobs):
         begin = time.perf_counter()
-        super().__init__(estimator, X, y, pairs, weights, key, earlier, later)
+        super().__init__(estimator, data, key, earlier, later, jobs)
         self.encoder = clone(estimator)
         try:
             self.encoder._validate_params()
-            self.X, _ = self.encoder._training_features(X, y, True)
+            self.X, _ = self.encoder._training_features(data.X, data.y, True)
         except Exception as error:
-            self.folds = [error] * len(pairs)
+            self.folds = [error] * len(self.folds)
         else:
             self.folds = [fold._replace(X=self.X) for fold in self.folds]
-        seconds = time.perf_counter() - begin
-        self.seconds = np.full(len(pairs), seconds / len(pairs))
+        self.seconds += (time.perf_counter() - begin) / len(self.folds)
 
     def whole(self, fold, classifier, estimator):
         given = {name: getattr(estimator, name) for name in OF_FEATURES}
@@ -107,94 +131,85 @@ class AfterSteps(Rows):
     """What the steps of a Pipeline before its last make of the rows of each fold.
 
     Steps that ``earlier`` has fitted, with the same parameters after the same steps,
-    are taken from there.
+    are taken from there. Where fitting takes long the jobs do it, a fold each.
     """
 
-    def __init__(self, estimator, X, y, pairs, weights, key, earlier, later):
-        super().__init__(estimator, X, y, pairs, weights, key, earlier, later)
-        named = estimator.steps[:-1]
+    def __init__(self, estimator, data, key, earlier, later, jobs):
+        super().__init__(estimator, data, key, earlier, later, jobs)
+        self.are_slow = earlier is not None and earlier.are_slow
         n_known = steps_in_common(key, earlier.key) if earlier else 0
         # What these have made is needed again; of the others it would take up memory.
-        self.kept = {steps_in_common(key, other) - 1 for other in [key, *later]}
+        kept = {steps_in_common(key, other) - 1 for other in [key, *later]}
         # Fitted steps of each fold, as far as nothing went wrong.
-        self.folds, self.steps = [], []
-        for fold, (train, _) in enumerate(pairs):
-            begin = time.perf_counter()
-            steps = earlier.steps[fold][:n_known] if n_known else []
-            self.steps.append(steps)
-            if len(steps) < n_known:
-                self.folds.append(earlier.folds[fold])
-                continue
-            labels = _safe_indexing(y, train)
-            try:
-                made = steps[-1].made if steps else _safe_indexing(X, train)
-                for name, step in named[len(steps) :]:
-                    steps.append(FittedStep(estimator, name, step, made, labels))
-                    made = steps[-1].made
-            except Exception as error:
-                self.folds.append(error)
+        self.steps, tasks = [], {}
+        for fold in range(len(self.folds)):
+            known = earlier.steps[fold][:n_known] if n_known else []
+            self.steps.append(known)
+            if len(known) < n_known:
+                self.folds[fold] = earlier.folds[fold]
             else:
-                given = {k: _safe_indexing(v, train) for k, v in weights.items()}
-                self.folds.append(Fold(made, labels, None, given))
-            self._forget(steps)
-            self.seconds[fold] = time.perf_counter() - begin
+                tasks[fold] = estimator, n_known, *self._rows_of(fold), kept
+        for fold, (steps, error, seconds) in self._fitted(tasks, jobs).items():
+            self.steps[fold] += steps
+            self.seconds[fold] = seconds
+            self.folds[fold] = error or self._after(fold)
+        for place, step in itertools.chain.from_iterable(map(enumerate, self.steps)):
+            if place not in kept:
+                step.forget()
 
-    def _forget(self, steps):
-        for place, step in enumerate(steps):
-            if place not in self.kept:
-                step.made, step.answers = None, {}
+    def _rows_of(self, fold):
+        """Of a fold what its known steps make of the rows, for :func:`fit_steps`."""
+        train, _ = self.data.pairs[fold]
+        y = _safe_indexing(self.data.y, train)
+        if not self.steps[fold]:
+            of_parts = {
+                part: super(AfterSteps, self).asked(fold, part)
+                for part in self.data.parts
+            }
+            return self.X, train, y, of_parts
+        last = self.steps[fold][-1]
+        return last.made, None, y, {k: (X, None) for k, X in last.answers.items()}
+
+    def _fitted(self, tasks, jobs):
+        """What :func:`fit_steps` returns for each fold: here, or by the jobs."""
+        found = {}
+        for fold, task in tasks.items():
+            if self.are_slow and jobs:
+                break
+            found[fold] = fit_steps(*task)
+            self.are_slow = self.are_slow or found[fold].seconds > WORTH_SENDING
+        left = [fold for fold in tasks if fold not in found]
+        if not left:
+            return found
+        try:
+            results = [*jobs(delayed(fit_steps)(*tasks[fold]) for fold in left)]
+        except Exception as error:
+            # Most likely a step that can not be sent.
+            warnings.warn(
+                f"Steps of a Pipeline are fitted in one process ({error}).",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            results = [fit_steps(*tasks[fold]) for fold in left]
+        return found | dict(zip(left, results, strict=True))
+
+    def _after(self, fold):
+        """The training rows as the steps make them."""
+        steps, whole = self.steps[fold], self.folds[fold]
+        if not steps:
+            return whole
+        given = {k: _safe_indexing(v, whole.rows) for k, v in whole.fit_params.items()}
+        return Fold(steps[-1].made, _safe_indexing(whole.y, whole.rows), None, given)
 
     def asked(self, fold, part):
         steps = self.steps[fold]
-        known = [i for i, step in enumerate(steps) if part in step.answers]
-        if known:
-            X = steps[known[-1]].answers[part]
-        else:
-            X = _safe_indexing(self.X, self.pairs[fold][part])
-        for step in steps[known[-1] + 1 if known else 0 :]:
-            X = step.answer(part, X)
-        self._forget(steps)
-        return X, None
+        return (steps[-1].answers[part], None) if steps else super().asked(fold, part)
 
     def whole(self, fold, classifier, estimator):
         fitted = clone(estimator)
         steps = [(step.name, step.fitted) for step in self.steps[fold]]
         fitted.steps = [*steps, (fitted.steps[-1][0], classifier)]
         return fitted
-
-
-class FittedStep:
-    """A step of a Pipeline, fitted on the training rows of a fold.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Whose memory and verbosity count.
-    name : str
-    step : transformer, "passthrough" or None
-    X, y : of n rows
-
-    Attributes
-    ----------
-    made : of n rows
-        What the step made of X.
-    answers : dict
-        What it has made of other rows, by their part of the split.
-    """
-
-    def __init__(self, pipeline, name, step, X, y):
-        # Alone in a Pipeline, which knows how steps are fitted.
-        alone, other = clone(pipeline), f"x{name}"
-        alone.steps = [(name, clone(step, safe=False)), (other, "passthrough")]
-        self.made, self.answers = alone.fit_transform(X, y), {}
-        self.name, self.fitted = alone.steps[0]
-
-    def answer(self, part, X):
-        """What it makes of the rows of a part."""
-        # Not by the Pipeline, which may take steps without any state for unfitted.
-        idle = self.fitted is None or isinstance(self.fitted, str)
-        self.answers[part] = X if idle else self.fitted.transform(X)
-        return self.answers[part]
 
 
 def steps_in_common(key, other):

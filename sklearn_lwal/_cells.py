@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
-from ._before import TEST, TRAIN
+from ._before import TEST, TRAIN, Data
 from ._chunk import Answers, Chunk
 from ._free_memory import free_bytes
 from ._needs import Need, needs, shares
@@ -71,18 +71,13 @@ class Cells:
     def _chunks(self):
         """All chunks, in the order of the plan."""
         before, keys = None, [group.key for group in self.plan.groups]
+        has_others = self.plan.n_processes > 1
         for place, group in enumerate(self.plan.groups):
-            before = group.make(
-                self.plan.estimator(group.lists[0][0]),
-                self.X,
-                self.y,
-                self.splits.pairs,
-                group.weights,
-                group.key,
-                before,
-                keys[place + 1 :],
-            )
-            together = self._here if self.plan.n_processes == 1 else self._in_processes
+            estimator = self.plan.estimator(group.lists[0][0])
+            data = Data(self.X, self.y, self.splits.pairs, group.weights, self.parts)
+            later, jobs = keys[place + 1 :], self._jobs if has_others else None
+            before = group.make(estimator, data, group.key, before, later, jobs)
+            together = self._in_processes if has_others else self._here
             share = before.seconds / sum(map(len, group.lists))
             # Nothing here keeps a chunk while the next is trained.
             for chunk in together(group, before):

@@ -30,7 +30,7 @@ FLOORS = (
     {"_stack", "_joint_batches", "_replay", "_steps", "_starting", "_program"},
     {"_together", "_needs"},
     {"persistence", "_restored_net"},
-    {"_free_memory", "_views", "_before"},
+    {"_free_memory", "_views", "_fold_steps", "_before"},
     {"_stand_in", "_plan"},
     {"_chunk"},
     {"_cells"},

@@ -214,7 +214,7 @@ def test_what_is_not_measured_stays(results, docs):
     for page in PAGES:
         shutil.copy(DOCS / page, docs / page)
     out = docs / "results"
-    for part in ("digits", "banking77", "fashion_mnist", "candidates"):
+    for part in (*search.SETTINGS, "candidates"):
         (out / f"{part}.json").unlink()
     search_report.main(out, docs)
     page, guide = ((docs / page).read_text() for page in PAGES)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils.validation import _check_method_params
 
 from . import _validation as check
 from ._base import LabelLearningClassifier
@@ -134,9 +135,12 @@ class TrainedTogether:
         begin = time.perf_counter()
         self.starts = {} if starts is None else starts
         self.estimators, self.folds = estimators, folds
-        if "rows" not in self.starts:
-            self.starts["rows"] = list(_with_rows(estimators[0], folds))
-        rows = self.starts["rows"]
+        # Errors name the class.
+        key = "rows", type(estimators[0])
+        if key not in self.starts:
+            features = self.starts.setdefault("features", {})
+            self.starts[key] = [*_with_rows(estimators[0], folds, features)]
+        rows = self.starts[key]
         kinds = [_start_kind(estimator) for estimator in estimators]
         self.members = [self._started(s, fold, kinds) for s, fold in enumerate(rows)]
         self.places = {}
@@ -153,23 +157,32 @@ class TrainedTogether:
         """A member for each estimator, or the error that its fit would raise."""
         if isinstance(fold, Exception):
             return [fold] * len(self.estimators)
-        starts, found = self.starts, []
+        found = []
         for estimator, kind in zip(self.estimators, kinds, strict=True):
-            size = fold.batch_size(estimator)
-            # Class means of features that change are weighed by the batches to come.
-            key = s, kind, estimator._trains_features and size
-            if key not in starts:
-                try:
-                    starts[key] = Start(_fresh(estimator), fold)
-                except (ValueError, TypeError, MemoryError) as error:
-                    starts[key] = error
-            start = starts[key]
+            start = self._start((s, kind), estimator, fold)
             if isinstance(start, Start):
-                start = starts.setdefault((*key, size), start.with_batches_of(size))
                 stopping = Improvement(estimator.n_iter_no_change, estimator.tol)
                 start = Member(start, estimator.lr, _numbers(estimator), stopping)
             found.append(start)
         return found
+
+    def _start(self, key, estimator, fold):
+        """Where the estimator's fit begins, or the error that it would raise."""
+        starts = self.starts
+        if isinstance(starts.get(key), Exception):
+            return starts[key]
+        try:
+            size = fold.batch_size(estimator)
+            # Class means of features that change are weighed by the batches to come.
+            alike = *key, estimator._trains_features and size
+            if alike not in starts:
+                starts[alike] = Start(_fresh(estimator), fold)
+            sized = *alike, size
+            if sized not in starts:
+                starts[sized] = starts[alike].with_batches_of(size)
+            return starts[sized]
+        except (ValueError, TypeError, MemoryError) as error:
+            return starts.setdefault(key, error)
 
     def _programs(self):
         """Places (fold, candidate) in lists of rows: a program each.
@@ -278,13 +291,19 @@ def _fresh(estimator):
     return found
 
 
-def _with_rows(estimator, folds):
-    """The training rows of each fold, or an error; folds of one X share it."""
-    known = {}
+def _with_rows(estimator, folds, known):
+    """The training rows of each fold, or an error; folds of one X share it.
+
+    ``known`` are features of other classes, too, by where their X lies.
+    """
+    errors = {}
     for fold in folds:
-        if id(fold.X) not in known:
-            known[id(fold.X)] = _features(estimator, fold.X)
-        features, numbers = known[id(fold.X)], fold.rows
+        where, numbers = id(fold.X), fold.rows
+        if where not in {**known, **errors}:
+            features = _features(estimator, fold.X)
+            of_kind = errors if isinstance(features, Exception) else known
+            of_kind[where] = features
+        features = known.get(where, errors.get(where))
         if isinstance(features, Exception) and numbers is not None:
             # Only some rows may be bad.
             features, numbers = _features(estimator, taken(fold.X, numbers)), None
@@ -293,8 +312,9 @@ def _with_rows(estimator, folds):
             continue
         if numbers is None:
             numbers = np.arange(len(features.rows))
-        weight = fold.fit_params.get("sample_weight")
-        weight = weight if weight is None else taken(weight, fold.rows)
+        # A number stays one, and what has another length fails in a fit's own words.
+        given = _check_method_params(fold.X, fold.fit_params, fold.rows)
+        weight = given.get("sample_weight")
         try:
             yield FoldRows(features, numbers, taken(fold.y, fold.rows), weight)
         except (ValueError, TypeError) as error:

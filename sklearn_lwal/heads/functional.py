@@ -44,7 +44,7 @@ def add_product(base, a, b, scale=1):
         return torch.addmm(base, a, b, alpha=scale)
     if base.shape[:-2] != a.shape[:-2] or base.shape[:-2] != b.shape[:-2]:
         return base.add_(a @ b, alpha=scale)
-    if base.mT.is_contiguous():
+    if not base.is_contiguous() and base.mT.is_contiguous():
         return add_product(base.mT, b.mT, a.mT, scale).mT
     whole = base.view(-1, *base.shape[-2:])
     whole.baddbmm_(a.flatten(0, -3), b.flatten(0, -3), alpha=scale)

@@ -1,13 +1,18 @@
 """The cells of a search, candidates times folds, trained when they are asked for."""
 
+import contextlib
 import itertools
 import time
 import warnings
+from functools import cached_property
 
+import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_method_params
 
+from ._backbone import host_labels
 from ._before import TEST, TRAIN, Data
 from ._chunk import Answers, Chunk
 from ._free_memory import free_bytes
@@ -49,6 +54,16 @@ class Cells:
         self.chunks = self._chunks()
         self.errors = {}
         self.bar.close()
+
+    @cached_property
+    def labels_are_plain(self):
+        """Whether y is a class a row, so that nothing can be said against it."""
+        with warnings.catch_warnings(), contextlib.suppress(ValueError, TypeError):
+            # That there are many classes is for others to say.
+            warnings.simplefilter("ignore")
+            y = np.asarray(host_labels(self.y))
+            return y.ndim == 1 and type_of_target(y) in ("binary", "multiclass")
+        return False
 
     def cell(self, number, X):
         """The cell of a candidate and the fold whose training rows X shows."""

@@ -4,6 +4,7 @@ from functools import cached_property, wraps
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.metrics import accuracy_score
 from sklearn.utils import get_tags
 
 from ._backbone import host_labels
@@ -12,6 +13,18 @@ from ._views import real
 
 # Names a candidate among the parameters that are set; no parameter is called so.
 NUMBER = "#"
+
+
+class Numbered(dict):
+    """Parameters of a candidate and its number, which is set but not shown."""
+
+    def __iter__(self):
+        # Of what scikit-learn prints; ``**`` asks for keys().
+        return (name for name in self.keys() if name != NUMBER)
+
+    def __deepcopy__(self, memo):
+        # Nobody changes it, and only the number is looked at.
+        return self
 
 
 class Cell:
@@ -74,9 +87,11 @@ class StandIn:
 
     def score(self, X, y=None, sample_weight=None, **params):
         if self.cell.scores(X) is not None:
-            # accuracy_score would look at y anew for each candidate.
-            hits = np.asarray(host_labels(y)) == self.predict(X)
-            return float(np.average(hits, weights=sample_weight))
+            y, predicted = np.asarray(host_labels(y)), self.predict(X)
+            if sample_weight is None and self.cells.labels_are_plain:
+                # accuracy_score would look at y anew for each candidate.
+                return float(np.mean(y == predicted))
+            return accuracy_score(y, predicted, sample_weight=sample_weight)
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
         return self.cell.estimator.score(real(X), y, **params)

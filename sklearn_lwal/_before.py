@@ -11,6 +11,7 @@ from joblib import delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _check_method_params
 
 from ._base import LabelLearningClassifier
 from ._fold_steps import fit_steps
@@ -198,7 +199,7 @@ class AfterSteps(Rows):
         steps, whole = self.steps[fold], self.folds[fold]
         if not steps:
             return whole
-        given = {k: _safe_indexing(v, whole.rows) for k, v in whole.fit_params.items()}
+        given = _check_method_params(self.data.X, whole.fit_params, whole.rows)
         return Fold(steps[-1].made, _safe_indexing(whole.y, whole.rows), None, given)
 
     def asked(self, fold, part):
@@ -260,6 +261,10 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
             raise Alone("metadata is routed to the steps of a Pipeline")
         if getattr(estimator, "transform_input", None):
             raise Alone("transform_input is set")
+        try:
+            estimator._validate_steps()
+        except (ValueError, TypeError) as error:
+            raise Alone(f"its steps are not valid: {error}") from error
         if getattr(classifier, "backbone", None) is not None:
             raise Alone("a backbone follows other steps")
         weights = _weights(fit_params, f"{last}__sample_weight")

@@ -40,6 +40,8 @@ class Plan:
         Parameters.
     params : dict
         What its ``fit`` is given besides X and y.
+    why_alone : str, optional
+        A reason to train all of them one at a time.
 
     Attributes
     ----------
@@ -47,11 +49,14 @@ class Plan:
         That train chunks side by side; 1 is this one.
     """
 
-    def __init__(self, search, candidates, params):
+    def __init__(self, search, candidates, params, why_alone=None):
         self.base, self.candidates = search.estimator, candidates
         # Why a candidate is trained by itself; the classifiers of the others.
         self.alone, self.classifiers = {}, {}
         self.groups = []
+        if why_alone is not None:
+            self.alone = dict.fromkeys(range(len(candidates)), why_alone)
+            return
         self.fit_params, routing = _of_fit(search, params)
         alike = {}
         for number, parameters in enumerate(candidates):
@@ -98,14 +103,13 @@ class Plan:
 
     def report(self):
         """What is trained together, and why the rest is not."""
-        n_programs = sum(len(group.lists) for group in self.groups)
-        programs = f"{n_programs} program{'s' if n_programs > 1 else ''}"
-        if self.n_processes > 1:
-            programs += f" on up to {self.n_processes} processes"
-        lines = [
-            f"{len(self.classifiers)} candidates are trained together, in {programs}; "
-            f"{len(self.alone)} one at a time."
-        ]
+        together = f"{len(self.classifiers)} candidates are trained together"
+        if self.classifiers:
+            n_programs = sum(len(group.lists) for group in self.groups)
+            together += f", in {n_programs} program{'s' if n_programs > 1 else ''}"
+            if self.n_processes > 1:
+                together += f" on up to {self.n_processes} processes"
+        lines = [f"{together}; {len(self.alone)} one at a time."]
         for reason, count in Counter(self.alone.values()).items():
             lines.append(f"  {count} one at a time: {reason}")
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from ._cells import Cells
 from ._plan import Plan
-from ._stand_in import NUMBER, StandIn
+from ._stand_in import NUMBER, Numbered, StandIn
 from ._typing import Column, Samples
 from ._views import OfRealObjects, Splits, View, seeing_real_objects
 
@@ -54,12 +54,12 @@ class TogetherMixin(BaseEstimator):
         candidates, plan = None, None
         try:
             candidates = self._draw()
-            # A Dataset has its own labels, and one row at a time.
-            if y is not None:
-                plan = Plan(self, candidates, params)
+            plan = Plan(self, candidates, params, self._why_alone(y))
         except (AttributeError, TypeError, ValueError):
             # scikit-learn finds the same, and tells in its own words.
             pass
+        if plan is not None and self.verbose:
+            print(plan.report())
         search = copy.copy(self)
         if plan is None or not plan.classifiers:
             search._candidates = candidates
@@ -74,17 +74,16 @@ class TogetherMixin(BaseEstimator):
         X, y = indexable(X, y)
         splits = Splits(self.cv, is_classifier(self.estimator))
         search._cells = Cells(plan, self, X, y, splits)
+        shown = self.verbose > 1
         search._candidates = [
             # What scikit-learn prints, if anything, and what it is to fit.
-            {**(plan.candidates[number] if self.verbose > 1 else {}), NUMBER: number}
+            Numbered({**(plan.candidates[number] if shown else {}), NUMBER: number})
             for number in plan.order
         ]
         search.estimator = StandIn(self.estimator, search._cells)
         search.scoring = seeing_real_objects(self.scoring)
         search.cv = splits
         search.n_jobs = 1
-        if self.verbose:
-            print(plan.report())
         try:
             with ExitStack() as search._until_run:
                 # Else a backend that is not of this process might get the stand-ins.
@@ -125,6 +124,14 @@ class TogetherMixin(BaseEstimator):
                 candidate_params, n_splits, out
             )
         return super()._format_results(candidate_params, n_splits, out, more_results)
+
+    def _why_alone(self, y):
+        """Why none of the candidates is trained together with others, or None."""
+        if y is None:
+            return "y is None; a Dataset has its own labels, and one row at a time"
+        if type(self)._run_search is not TogetherMixin._run_search:
+            return f"{type(self).__name__} runs the search in its own way"
+        return None
 
     def _draw(self):
         """The candidates, a list of dict."""

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 # What names of metrics stand for, and make_scorer makes: they ask for predictions.
 SCORER = type(make_scorer(accuracy_score))
@@ -25,8 +26,7 @@ class View:
         self.X, self.rows = X, rows
 
     def __len__(self):
-        X = self.X if self.rows is None else self.rows
-        return X.shape[0] if hasattr(X, "shape") else len(X)
+        return _num_samples(self.X if self.rows is None else self.rows)
 
     @property
     def shape(self):
@@ -81,7 +81,10 @@ class Splits:
     def split(self, X, y=None, groups=None, **given):
         n = np.arange(len(X))
         drawn = self._splitter(y).split(real(X), y, **_named(groups), **given)
-        self.pairs = [(n[train], n[test]) for train, test in drawn]
+        self.pairs = [
+            tuple(_safe_indexing(n, np.asarray(rows)) for rows in (train, test))
+            for train, test in drawn
+        ]
         # Where a view's rows lie: which fold, and 0 to train on or 1 to test on.
         self.places = {
             id(rows): (fold, part)
@@ -122,6 +125,9 @@ class OfRealObjects:
         if name.startswith("__") or "function" not in vars(self):
             raise AttributeError(name)
         return getattr(self.function, name)
+
+    def __repr__(self):
+        return repr(self.function)
 
 
 def real_estimator(estimator):

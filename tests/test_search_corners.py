@@ -129,11 +129,10 @@ class TestWeights:
         fit = {"sample_weight": weight}
         options = {"cv": KFold(3), "scoring": None}
         check_same_answers(CLF, RATES, *data, fit, **options)
+        # What is made of that depends on the version of scikit-learn.
         weight[:60] = 0
-        options = {"cv": KFold(3), "error_score": "raise"}
-        kind, words = check_same_error(CLF, RATES, *data, fit, **options)
-        assert kind is ValueError
-        assert "at least one non-zero" in words
+        ours, theirs, _ = both_warned(CLF, RATES, *data, fit, refit=False, **options)
+        assert_same_results(ours, theirs)
 
 
 class TestFolds:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from benchmarks.figures import save
 from benchmarks.markdown import fill, table
@@ -175,6 +176,7 @@ def draw_candidates(found, path):
         OURS: f"{OURS}, {found['n_jobs']} processes",
         ALONE: ALONE,
     }
+    ends = []
     for search, label in labels.items():
         seconds = [row["seconds"][search] for row in found["counts"].values()]
         style = STYLES[search]
@@ -183,14 +185,7 @@ def draw_candidates(found, path):
         )
         ax.plot(counts, median, marker="o", ms=4, label=label, **style)
         ax.fill_between(counts, least, most, color=style["color"], alpha=0.15, lw=0)
-        ax.annotate(
-            f"{median[-1]:.3g} s",
-            (counts[-1], median[-1]),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            color=style["color"],
-        )
+        ends.append((median[-1], counts[-1], style["color"]))
     ax.set(xscale="log", yscale="log", xlabel="candidates", ylabel="seconds")
     ax.set_title(f"Grid search on digits, {found['n_folds']} folds and the final fit")
     ax.set_xticks(counts, counts)
@@ -200,7 +195,25 @@ def draw_candidates(found, path):
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, loc="upper left")
+    label_ends(ax, ends)
     save(figure, path)
+
+
+def label_ends(ax, ends, gap=12.0):
+    """Seconds beside lines that end at (seconds, count, color), apart by ``gap``."""
+    ax.figure.draw_without_rendering()
+    lowest = -np.inf
+    for seconds, count, color in sorted(ends):
+        height = ax.transData.transform((count, seconds))[1] * 72 / ax.figure.dpi
+        lowest = max(height, lowest + gap)
+        ax.annotate(
+            f"{seconds:.3g} s",
+            (count, seconds),
+            (7, lowest - height),
+            textcoords="offset points",
+            va="center",
+            color=color,
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Searches beside each other: what is measured of them, and the pages made of it."""
 
+import itertools
 import json
 import os
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import made_up
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -208,6 +210,17 @@ def test_the_picture(docs):
     content = (docs / "guide" / search_report.PICTURE).read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert 5_000 < len(content) < 100_000
+
+
+def test_no_label_lies_upon_another():
+    figure, ax = plt.subplots()
+    ax.set(ylim=(0, 100), xlim=(0, 5))
+    search_report.label_ends(ax, [(50, 4, "C0"), (50.1, 4, "C1"), (90, 4, "C2")])
+    figure.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda b: b.y0)
+    plt.close(figure)
+    for lower, upper in itertools.pairwise(boxes):
+        assert lower.y1 <= upper.y0
 
 
 def test_what_is_not_measured_stays(results, docs):

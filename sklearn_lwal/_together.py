@@ -299,11 +299,11 @@ def _with_rows(estimator, folds, known):
     errors = {}
     for fold in folds:
         where, numbers = id(fold.X), fold.rows
-        if where not in {**known, **errors}:
+        features = known.get(where) or errors.get(where)
+        if features is None:
             features = _features(estimator, fold.X)
             of_kind = errors if isinstance(features, Exception) else known
             of_kind[where] = features
-        features = known.get(where, errors.get(where))
         if isinstance(features, Exception) and numbers is not None:
             # Only some rows may be bad.
             features, numbers = _features(estimator, taken(fold.X, numbers)), None

@@ -6,6 +6,7 @@ import re
 import warnings
 
 import numpy as np
+import pytest
 import torch
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import GridSearchCV
@@ -118,3 +119,25 @@ def both_warned(*args, **options):
         told.append([(k, w.split(": [")[0]) for k, w in zip(kinds, words, strict=True)])
     assert sorted(told[0], key=str) == sorted(told[1], key=str)
     return *fitted, told[0]
+
+
+def error_of(Search, estimator, grid, X, y, fit=None, **options):
+    """What the search raises."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        Search(estimator, grid, **{"cv": 3, **options}).fit(X, y, **fit or {})
+    return caught.value
+
+
+def first_words(error):
+    """Its first line, up to a set, whose order is another each time."""
+    line = str(error).strip().splitlines()[0].split("{")[0]
+    return line.replace(LabelSearchCV.__name__, GridSearchCV.__name__)
+
+
+def check_same_error(*args, **options):
+    """Both searches raise the same, and it begins with the same words."""
+    searches = LabelSearchCV, GridSearchCV
+    ours, theirs = (error_of(Search, *args, **options) for Search in searches)
+    assert type(ours) is type(theirs)
+    assert first_words(ours) == first_words(theirs)
+    return ours

@@ -7,6 +7,7 @@ from searches import (
     assert_same_results,
     both_warned,
     check_same_answers,
+    check_same_error,
     wine,
 )
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -27,27 +28,6 @@ searches = pytest.mark.parametrize("Search", [LabelSearchCV, GridSearchCV])
 @pytest.fixture(scope="module")
 def data():
     return wine()
-
-
-def error_of(Search, estimator, grid, X, y, fit=None, **options):
-    with pytest.raises(Exception) as caught:  # noqa: PT011
-        Search(estimator, grid, **{"cv": 3, **options}).fit(X, y, **fit or {})
-    return caught.value
-
-
-def first_words(error):
-    """Its first line, up to a set, whose order is another each time."""
-    line = str(error).strip().splitlines()[0].split("{")[0]
-    return line.replace(LabelSearchCV.__name__, GridSearchCV.__name__)
-
-
-def check_same_error(*args, **options):
-    """Both searches raise the same, and it begins with the same words."""
-    searches = LabelSearchCV, GridSearchCV
-    ours, theirs = (error_of(Search, *args, **options) for Search in searches)
-    assert type(ours) is type(theirs)
-    assert first_words(ours) == first_words(theirs)
-    return ours
 
 
 class TestValues:

@@ -33,12 +33,34 @@ class FittedAttributes(SharedParameters, BaseEstimator):
         """What a training step computes only where it is asked for."""
         return tuple(name for name in self._numbers if getattr(self, name))
 
-    labels_: NDArray[np.float32]
     classes_: NDArray
     n_features_in_: int
     feature_names_in_: NDArray
     backbone_: nn.Module
-    history_: list[dict[str, Any]]
-    n_iter_: int
     net_: LabelNet
     _feature_sums: tuple[Tensor, Tensor]
+
+    # Read from the net, so that they are those of its weights, whoever has set these.
+
+    @property
+    def _net(self):
+        if "net_" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        return self.net_
+
+    @property
+    def labels_(self) -> NDArray[np.float32]:
+        """The label representations."""
+        return self._net.module_.head.labels.detach().cpu().numpy().copy()
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """A row an epoch."""
+        rows = self._net.history.plain_rows()
+        # An interrupted epoch has no loss.
+        return [row for row in rows if "train_loss" in row]
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs trained."""
+        return len(self.history_) + self._net.history.n_forgotten

@@ -51,6 +51,10 @@ class WeightAverage:
         for average, tensor in zip(self.others, self.tensors, strict=True):
             average.lerp_(tensor, share)
 
+    def others_of(self):
+        """What is averaged with each tensor of the module, by its ``id``."""
+        return {id(t): o for t, o in zip(self.tensors, self.others, strict=True)}
+
     def state(self):
         """What :meth:`load` brings back; the module keeps the other half."""
         return [tensor.clone() for tensor in self.others], self.n_steps

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
 
 from . import _validation as check
+from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._feature_store import FeatureStore
@@ -57,6 +59,7 @@ class BackboneMixin(FittedAttributes):
         # The rate follows when training begins, see :meth:`LabelNet.set_rate`.
         return [("backbone.*", {"of_backbone": True})] if self._trains_backbone else []
 
+    @in_known_state
     def score(
         self,
         X: Samples,
@@ -106,6 +109,10 @@ class BackboneMixin(FittedAttributes):
         return state
 
     def __setstate__(self, state):
+        if torch.is_inference_mode_enabled():
+            # Training could not go on with tensors that were made inside of it.
+            with torch.inference_mode(False):
+                state = copy.deepcopy(state)
         super().__setstate__(state)
         if "net_" in state and "backbone_" not in state and self.backbone is not None:
             self.backbone_ = self.net_.module_.backbone

@@ -9,18 +9,19 @@ from typing_extensions import Self
 
 from . import _processes as processes
 from . import _validation as check
+from ._ambient import in_known_state
 from ._backbone import BackboneMixin
-from ._batches import LabelledRows
+from ._batches import LabelledRows, held_out, n_counted
 from ._building import BuildingMixin
 from ._checkpoint import open_checkpoint
 from ._early_stopping import StopOnAccuracy
 from ._errors import memory_errors, unchanged_on_error
 from ._export import ExportMixin
+from ._history import RECENT
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
-from ._net_state import plain_rows
 from ._progress import EpochProgress
-from ._random import random_state, stratified_split, torch_seed
+from ._random import random_state, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
 from ._saving import SavingMixin
 from ._start import prepare
@@ -40,6 +41,7 @@ class LabelLearningClassifier(
     parameters, extends ``_parameter_constraints`` and defines :meth:`_make_head`.
     """
 
+    @in_known_state
     def fit(
         self,
         X: Samples,
@@ -102,7 +104,7 @@ class LabelLearningClassifier(
             self.classes_ = classes
             index, weight, class_weights = self._encode(X, y, sample_weight)
             check.check_two_classes(self, self.classes_[index], weight)
-            self._start(len(index), warm, class_weights, saved)
+            self._start(n_counted(index, weight), warm, class_weights, saved)
             train, valid = self._split(X, index, weight, eval_set)
             if warm:
                 self.net_.restart_average()
@@ -111,6 +113,7 @@ class LabelLearningClassifier(
             self._train(train, valid, self._n_epochs(len(train)), checkpoint)
         return self
 
+    @in_known_state
     def partial_fit(
         self,
         X: Samples,
@@ -150,17 +153,19 @@ class LabelLearningClassifier(
             )
         resume = hasattr(self, "net_")
         with unchanged_on_error(self, resume), processes.together(self.distributed):
-            X, y = self._begin(X, y, resume)
+            X, y = self._begin(X, y, resume, digits="all")
             if not resume:
                 self.classes_ = self._first_classes(classes)
             elif classes is not None:
                 check_same_classes(classes, self.classes_)
             index, weight, class_weights = self._encode(X, y, sample_weight)
-            self._start(len(index), resume, class_weights)
+            self._start(n_counted(index, weight), resume, class_weights)
             with memory_errors("Pass fewer rows"):
                 train = self._rows(X, index, weight)
             self._prepare(train, resume, partial=True)
+            n_rows = len([*self.net_.history])
             self._train(train, None, 1, None, partial=True)
+            self.net_.history.keep_last(max(n_rows, RECENT))
         return self
 
     def _check_parameters(self):
@@ -170,7 +175,7 @@ class LabelLearningClassifier(
         check.check_net_params(self.net_params)
         check.check_callbacks(self.callbacks)
 
-    def _begin(self, X, y, resume, saved=None):
+    def _begin(self, X, y, resume, saved=None, digits="needed"):
         """Seeds, and the checked input; a model that goes on keeps what it has."""
         if resume:
             check_unchanged(self, self._built_from)
@@ -180,7 +185,8 @@ class LabelLearningClassifier(
                 self._seed = saved["seed"]
                 self._rng.set_state(saved["random"].get_state())
             self._built_from = built_from(self)
-        return self._check_input(*self._training_features(X, y, not resume), not resume)
+        X, y = self._training_features(X, y, not resume)
+        return self._check_input(X, y, not resume, digits)
 
     def _draw_seeds(self):
         self._rng = random_state(self.random_state)
@@ -189,9 +195,11 @@ class LabelLearningClassifier(
             # What None drew differs between processes.
             self._rng, self._seed = processes.of_first((self._rng, self._seed))
 
-    def _check_input(self, X, y, reset):
+    def _check_input(self, X, y, reset, digits):
         if not self._trains_backbone:
-            X = check.check_X(self, X, reset=reset, dtype=np.float32)
+            # Only what is standardised can be brought into units that float32 holds.
+            digits = digits if self.standardize else "float32"
+            X = check.check_X(self, X, reset=reset, digits=digits)
         elif reset:
             self._count_features(X)
         y = check.check_y(self, y)
@@ -229,35 +237,41 @@ class LabelLearningClassifier(
 
     def _rows_on_device(self, X, y, weight, eval_set):
         if eval_set is not None:
-            return self._rows(X, y, weight), self._eval_rows(eval_set)
-        if not self.early_stopping:
-            return self._rows(X, y, weight), None
-        both = stratified_split(y, self.validation_fraction, self._rng)
+            train = self._rows(X, y, weight)
+            return train, self._eval_rows(eval_set, train.is_wide)
         rows = self._rows(X, y, weight)
-        return tuple(rows.part(subset) for subset in both)
+        if not self.early_stopping:
+            return rows, None
+        return held_out(rows, self.validation_fraction, self._rng)
 
     def _rows(self, X, y, weight=None):
         device = self.net_.device
-        return LabelledRows(X, y, weight, device=device, n_workers=self.n_workers)
+        rows = LabelledRows(X, y, weight, device=device, n_workers=self.n_workers)
+        return rows.counted()
 
-    def _eval_rows(self, eval_set):
+    def _eval_rows(self, eval_set, wide):
         if self.backbone is not None and is_dataset(eval_set):
             eval_set = eval_set, None
         if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
             raise ValueError(
                 f"eval_set must be a pair (X, y). Got {type(eval_set).__name__}."
             )
-        X, y = self._check_input(*self._training_features(*eval_set, False), False)
+        X, y = self._training_features(*eval_set, False)
+        X, y = self._check_input(X, y, False, "all" if wide else "needed")
         return self._rows(X, check.encode(y, self.classes_, "The y of eval_set"))
 
     def _prepare(self, train, resume, partial=False):
         """What the head wants to know of the rows before it is trained on them."""
         with memory_errors("Pass fewer rows"):
-            prepare(
+            earlier = getattr(self, "_units", None) if partial and resume else None
+            self._units = prepare(
                 self.net_,
                 train,
                 first=not resume,
                 earlier=self._earlier_sums(partial),
+                units=earlier,
+                # A model from a file of an earlier version does not know its own.
+                learns_units=not partial or earlier is not None,
                 closed_form=self._starts_closed_form,
                 find_temperature=self._finds_temperature,
                 seed=self._seed,
@@ -275,9 +289,11 @@ class LabelLearningClassifier(
         """Train the net and take the fitted attributes from it."""
         net = self.net_
         net.max_epochs = n_epochs
-        if not (checkpoint and checkpoint.saved):
-            # Else a callback may have changed them since.
-            net.set_rate(self.lr, self.backbone_lr)
+        rates = self.lr, self.backbone_lr
+        if rates != self._rates and not (checkpoint and checkpoint.saved):
+            # Else a callback may have changed them since, a schedule that goes on.
+            net.set_rate(*rates)
+        self._rates = rates
         net.callbacks = self._callbacks(valid is not None)
         net.initialize_callbacks()
         generator = torch.Generator()
@@ -300,10 +316,6 @@ class LabelLearningClassifier(
                 if isinstance(callback, EpochProgress):
                     callback.close()
         self._generator_state = generator.get_state()
-        self._take_from_net()
-        # An interrupted epoch has no loss.
-        self.history_ = [r for r in plain_rows(net.history) if "train_loss" in r]
-        self.n_iter_ = len(self.history_)
 
     def _measure(self, train, partial):
         """What the finished model says of the rows that it was trained on."""
@@ -318,11 +330,6 @@ class LabelLearningClassifier(
             return generator
         seed = self._seed + len(self.net_.history) + rank
         return torch.Generator(device).manual_seed(seed)
-
-    def _take_from_net(self):
-        """Set the fitted attributes that show what the head has learned."""
-        head = self.net_.module_.head
-        self.labels_ = head.labels.detach().cpu().numpy().copy()
 
     def _refine(self, train, partial):
         """Labels from all rows given so far, as far as they still tell anything."""
@@ -340,4 +347,4 @@ class LabelLearningClassifier(
             self._feature_sums = tuple(part.cpu() for part in sums)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "labels_")
+        return hasattr(self, "net_")

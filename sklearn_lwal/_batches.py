@@ -9,6 +9,7 @@ import torch
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from skorch.dataset import Dataset
 
+from ._random import stratified_split
 from ._rows import as_tensor, rows_of
 from .heads.functional import class_membership
 
@@ -118,28 +119,40 @@ class LabelledRows(Dataset):
         """Whether the rows come from a sparse matrix."""
         return self.rows.is_sparse
 
+    @property
+    def is_wide(self):
+        """Whether the rows have more digits than float32."""
+        return self.rows.dtype == torch.float64
+
     def sparse_rows(self):
         """The rows as a CSR matrix, where :attr:`is_sparse`."""
         rows = self.rows.X
         return rows if self.subset is None else rows[self.subset.cpu().numpy()]
 
     def part(self, subset):
-        """The rows of an index array, which share the memory of these."""
+        """The rows of an index array or tensor, which share the memory of these."""
         found = copy.copy(self)
         found.known = {}
-        found.subset = as_tensor(subset).to(self._y.device)
+        subset = subset if isinstance(subset, torch.Tensor) else as_tensor(subset)
+        found.subset = subset.to(self._y.device)
         return found
 
+    def counted(self):
+        """The rows of positive weight; others are as if they were not there."""
+        if self.weight is None or bool((self.weights > 0).all()):
+            return self
+        index = torch.arange(len(self.rows), device=self._y.device)
+        index = index if self.subset is None else self.subset
+        return self.part(index[self.weights > 0])
+
     def sample(self, size, generator):
-        """At most ``size`` random rows of positive weight.
+        """At most ``size`` random rows.
 
         ``n_available`` of the result tells how many there are.
         """
         index = self.subset
         if index is None:
             index = torch.arange(len(self), device=self._y.device)
-        if self.weight is not None:
-            index = index[self.weight[index] > 0]
         found = copy.copy(self)
         found.known = {}
         found.n_available = len(index)
@@ -160,14 +173,15 @@ class LabelledRows(Dataset):
         wide = wide_dtype(self._y.device)
         origin, total, squares, mass, zeros = None, 0.0, 0.0, 0.0, 0
         for X, _, weight in self.in_order():
+            zeros = zeros + (X == 0).sum(0)
+            X = X.to(wide)
             # Moved near the mean first, where few digits cancel.
             origin = X.mean(0) if origin is None else origin
-            zeros = zeros + (X == 0).sum(0)
             moved = X - origin
-            weight = torch.ones_like(moved[:, 0]) if weight is None else weight
-            total = total + (weight @ moved).to(wide)
-            squares = squares + (weight @ moved.square_()).to(wide)
-            mass = mass + weight.sum(dtype=wide)
+            weight = torch.ones_like(moved[:, 0]) if weight is None else weight.to(wide)
+            total = total + weight @ moved
+            squares = squares + weight @ moved.square_()
+            mass = mass + weight.sum()
         mean = total / mass
         return origin + mean, squares / mass - mean.square(), zeros / len(self)
 
@@ -181,19 +195,15 @@ class LabelledRows(Dataset):
         return tuple(torch.from_numpy(part).to(*place) for part in parts)
 
     def column_ranges(self):
-        """Least and largest value of each column, of the rows that have any weight."""
+        """Least and largest value of each column."""
         if self.is_sparse:
             rows = self.sparse_rows()
-            if self.weight is not None:
-                rows = rows[np.flatnonzero(self.weights.cpu().numpy())]
             # (1, n_features) of a matrix, (n_features,) of an array.
             ends = (part.toarray().ravel() for part in (rows.min(0), rows.max(0)))
             return tuple(torch.from_numpy(end).to(self._y.device) for end in ends)
         low, high = math.inf, -math.inf
-        for X, _, weight in self.in_order():
-            X = X if weight is None else X[weight > 0]
-            if len(X):
-                low, high = X.amin(0).clamp_max(low), X.amax(0).clamp_min(high)
+        for X, *_ in self.in_order():
+            low, high = X.amin(0).clamp_max(low), X.amax(0).clamp_min(high)
         return low, high
 
     def class_sums(self, n_classes):
@@ -258,8 +268,22 @@ def sums_by_class(batches, n_classes):
 def _far_origin(features):
     """The mean of the rows if they lie so far out that sums lose digits, or False."""
     # A look at some of them is enough.
-    variance, mean = torch.var_mean(features[:256], 0, correction=0)
-    return mean if (mean.abs() > 30 * variance.sqrt()).any() else False
+    wide = features[:256].to(wide_dtype(features.device))
+    variance, mean = torch.var_mean(wide, 0, correction=0)
+    far = (mean.abs() > 30 * variance.sqrt()).any()
+    return mean.to(features.dtype) if far else False
+
+
+def n_counted(y, weight):
+    """How many of the rows have any weight."""
+    return len(y) if weight is None else int(np.count_nonzero(weight))
+
+
+def held_out(rows, share, rng):
+    """The rows but for a share of each class, and that share."""
+    places = np.arange(len(rows)) if rows.subset is None else rows.subset.cpu().numpy()
+    both = stratified_split(rows.y.cpu().numpy(), share, rng)
+    return tuple(rows.part(places[part]) for part in both)
 
 
 def n_batches(n_samples, batch_size):

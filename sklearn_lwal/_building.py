@@ -13,6 +13,11 @@ from ._network import Network, hidden_layers
 from ._seeding import construct_seeded
 
 
+def _probabilities(scores):
+    """What callbacks are told of rows: the module gives scores."""
+    return scores.softmax(1)
+
+
 class BuildingMixin(FittedAttributes):
     """Builds ``net_``; a subclass brings the head."""
 
@@ -83,6 +88,7 @@ class BuildingMixin(FittedAttributes):
             "max_grad_norm": self.max_grad_norm,
             "compile_step": self.compile,
             "classes": np.arange(len(self.classes_)),
+            "predict_nonlinearity": _probabilities,
             "train_split": None,
             "verbose": 0,
         }
@@ -99,6 +105,7 @@ class BuildingMixin(FittedAttributes):
             options["optimizer__fused"] = True
         with memory_errors("Lower output_dim or hidden_layer_sizes"):
             try:
+                self._rates = None
                 self.net_ = LabelNet(module, **options | net_params).initialize()
             except (TypeError, ValueError, LookupError, AttributeError) as error:
                 raise ValueError(

@@ -11,6 +11,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from ._ambient import in_known_state
 from ._archive import write_atomically
 from ._attributes import FittedAttributes
 from ._batches import wide_dtype
@@ -78,6 +79,7 @@ class Probabilities(nn.Module):
 class ExportMixin(FittedAttributes):
     """Gives a fitted classifier to programs that know nothing of scikit-learn."""
 
+    @in_known_state
     def to_torch(self) -> nn.Module:
         """The fitted model as a torch module that gives probabilities.
 
@@ -121,6 +123,7 @@ class ExportMixin(FittedAttributes):
             backbone = copy.deepcopy(self.backbone_)
         return Probabilities(network, backbone, self.classes_).cpu().eval()
 
+    @in_known_state
     def to_onnx(
         self, path: FilePath, *, image_shape: tuple[int, int] | None = None
     ) -> None:

@@ -16,9 +16,10 @@ from torch.utils.data import (
 )
 from tqdm import tqdm
 
+from ._ambient import in_known_state
 from ._batches import READ_ONCE_IMAGES
 from ._rows import as_tensor, in_own_stream
-from ._seeding import global_stream
+from ._seeding import own_stream
 from ._validation import reading
 
 # A backbone moves to the device and back: one thread at a time.
@@ -188,7 +189,7 @@ def dataset_labels(dataset):
         return np.concatenate([dataset_labels(part) for part in dataset.datasets])
     if isinstance(dataset, Subset) and hasattr(dataset.dataset, "targets"):
         return dataset_labels(dataset.dataset)[np.asarray(dataset.indices)]
-    with global_stream(torch.Generator(), "cpu"):
+    with own_stream(torch.Generator()):
         return np.asarray([_label(dataset, i) for i in range(len(dataset))])
 
 
@@ -212,6 +213,7 @@ def _moved(backbone, device):
             backbone.cpu()
 
 
+@in_known_state
 @torch.inference_mode()
 def extract(
     backbone,

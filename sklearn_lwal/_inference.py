@@ -13,6 +13,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._batches import inference_batches
 from ._errors import memory_errors
@@ -41,18 +42,22 @@ class LatentClassifierMixin(
 ):
     """Prediction and transformation with ``net_``, ``classes_`` and ``labels_``."""
 
+    @in_known_state
     def predict(self, X: Samples) -> NDArray:
         """The class of each row, (n_samples,)."""
         return RESPONSES["predict"](self._infer(X, "scores"), self.classes_)
 
+    @in_known_state
     def predict_proba(self, X: Samples) -> NDArray:
         """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
         return RESPONSES["predict_proba"](self._infer(X, "scores"), self.classes_)
 
+    @in_known_state
     def predict_log_proba(self, X: Samples) -> NDArray:
         """Logarithms of the probabilities, (n_samples, n_classes)."""
         return RESPONSES["predict_log_proba"](self._infer(X, "scores"), self.classes_)
 
+    @in_known_state
     def decision_function(self, X: Samples) -> NDArray:
         """Class scores, (n_samples, n_classes); the largest is the prediction.
 
@@ -61,6 +66,7 @@ class LatentClassifierMixin(
         """
         return RESPONSES["decision_function"](self._infer(X, "scores"), self.classes_)
 
+    @in_known_state
     def transform(self, X: Samples) -> NDArray:
         """The latent z of each row, (n_samples, output_dim)."""
         return self._infer(X, "latent")
@@ -80,10 +86,10 @@ class LatentClassifierMixin(
         X = self._features(X)
         images = self._trains_backbone
         if not images:
-            X = check_X(self, X, reset=False, dtype="numeric")
+            X = check_X(self, X, reset=False)
         device = torch.device(self.net_.device)
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        module = self.net_.module_.after_backbone(dtype)
+        module = self.net_.module_.evaluating(dtype)
         dtype_out = np.float32 if images else answer_dtype(X)
         read = self._encoded if images else inference_batches
         n_rows = len(X) if images else X.shape[0]

@@ -354,8 +354,3 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         steps_per_epoch = n_batches(n_samples, self.net_.batch_size)
         wanted = max(FEW_EPOCHS, -(-FEW_STEPS // steps_per_epoch))
         return max(1, min(wanted, int(most)))
-
-    def _take_from_net(self):
-        super()._take_from_net()
-        temperature = self.net_.module_.head.adaptive.current_temperature()
-        self.temperature_ = temperature.item()

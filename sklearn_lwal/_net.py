@@ -19,14 +19,17 @@ from . import _processes as processes
 from ._averaging import WeightAverage
 from ._batches import sums_by_class
 from ._errors import memory_errors
+from ._history import CountedHistory
 from ._recalibration import recalibrate
-from ._seeding import draw_seed, global_stream, twin
+from ._seeding import draw_seed, own_stream, twin
 from .heads import functional as F
 
 # Learning rate of a backbone at most, unless asked for.
 BACKBONE_RATE = 1e-3
 # Training images that batch-norm statistics and labels are taken from for validation.
 VALIDATION_SAMPLE = 1000
+# Names of callbacks that the library adds.
+OWN_PREFIX = "lwal_"
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -85,7 +88,23 @@ class LabelNet(NeuralNetClassifier):
         """Start an empty history."""
         self.best_values_ = {}
         self.average_ = None
-        return super().initialize_history()
+        self.history = CountedHistory()
+
+    @property
+    def history(self):
+        """Rows of epochs; see :class:`CountedHistory`."""
+        return self.history_
+
+    @history.setter
+    def history(self, rows):
+        # Those of a file come as a history of skorch's.
+        counts = isinstance(rows, CountedHistory)
+        self.history_ = rows if counts else CountedHistory(rows)
+
+    def load_params(self, *args, **kwargs):
+        """As in skorch; training goes on from what is loaded."""
+        super().load_params(*args, **kwargs)
+        self.restart_average()
 
     def check_data(self, X, y=None):
         """The classifier that holds this net has checked its data."""
@@ -131,7 +150,7 @@ class LabelNet(NeuralNetClassifier):
         checkpoint : Checkpoint, optional
             Told after each epoch; knows of those that were trained before.
         """
-        watched = self._has_batch_callbacks()
+        watched = self._tells(*_BATCH_EVENTS)
         data = {"dataset_train": X, "dataset_valid": valid}
         n_epochs = self.max_epochs if epochs is None else epochs
         loss = processes.shared(self.module_, self.device)
@@ -144,13 +163,20 @@ class LabelNet(NeuralNetClassifier):
                 head.start_epoch()
                 with torch.enable_grad():
                     self._train_epoch(X, loss, generator, watched)
-                if valid is not None:
-                    self._validate(valid, X, watched)
-                self.history.record("dur", time.perf_counter() - start)
-                self.notify("on_epoch_end", **data)
+                self._end_epoch(X, valid, watched, start)
                 if checkpoint:
                     checkpoint.write(self)
         return self
+
+    def _end_epoch(self, train, valid, watched, start):
+        """Measure the model that stopping now would give, and show it to callbacks."""
+        seen = valid is not None or self._tells("on_epoch_end")
+        with self._refined(train) if seen else contextlib.nullcontext():
+            if valid is not None:
+                self._validate(valid, watched)
+            self.history.record("dur", time.perf_counter() - start)
+            data = {"dataset_train": train, "dataset_valid": valid}
+            self.notify("on_epoch_end", **data)
 
     @contextlib.contextmanager
     def _head_knows(self, n_samples, n_epochs):
@@ -172,7 +198,7 @@ class LabelNet(NeuralNetClassifier):
             if averaging:
                 stack.enter_context(averaging.iterating())
             if self.module_.backbone is not None:
-                generator = stack.enter_context(self._own_stream(generator))
+                stack.enter_context(self._own_stream(generator))
             place = processes.place()
             for X, y, *known in train.shuffled(self.batch_size, generator, place):
                 self._count(*step(loss, X, y, *known), y, total)
@@ -185,19 +211,16 @@ class LabelNet(NeuralNetClassifier):
         self._record("train", total)
         check_finite(self.history[-1, "train_loss"], len(self.history), self.lr)
 
-    @contextlib.contextmanager
     def _own_stream(self, generator):
-        """The backbone's dropout in the stream of the batches; yields the batches'.
+        """Let the backbone's dropout draw from the stream of the batches.
 
         With several processes the batches are the same for all, the dropout is not.
         """
         rank, size = processes.place()
-        drops = generator
         if size > 1:
             seed = draw_seed(twin(generator))
-            drops = torch.Generator().manual_seed(seed + rank)
-        with global_stream(drops, self.device) as borrowed:
-            yield borrowed if size == 1 else generator
+            generator = torch.Generator().manual_seed(seed + rank)
+        return own_stream(generator, self.device)
 
     @staticmethod
     def _count(loss, scores, y, total):
@@ -253,19 +276,17 @@ class LabelNet(NeuralNetClassifier):
         return loss, scores
 
     @torch.no_grad()
-    def _validate(self, valid, train, watched):
-        """Measure the model that stopping now would give."""
+    def _validate(self, valid, watched):
         total = _Totals(self.device)
-        with self._refined(train):
-            self._set_training(False)
-            for X, y, weight in valid.in_order():
+        self._set_training(False)
+        for X, y, weight in valid.in_order():
 
-                def run(X=X, y=y, weight=weight):
-                    scores = self.module_(X)
-                    return F.cross_entropy(scores, y, weight), scores
+            def run(X=X, y=y, weight=weight):
+                scores = self.module_(X)
+                return F.cross_entropy(scores, y, weight), scores
 
-                loss, scores = self._watch(X, y, False, run) if watched else run()
-                total.add(loss, scores.argmax(1) == y, weight)
+            loss, scores = self._watch(X, y, False, run) if watched else run()
+            total.add(loss, scores.argmax(1) == y, weight)
         self._record("valid", total)
 
     @contextlib.contextmanager
@@ -284,8 +305,9 @@ class LabelNet(NeuralNetClassifier):
         try:
             yield
         finally:
-            for buffer, kept in zip(changed.buffers(), before, strict=True):
-                buffer.copy_(kept)
+            with torch.no_grad():
+                for buffer, kept in zip(changed.buffers(), before, strict=True):
+                    buffer.copy_(kept)
 
     def recalibrate(self, train):
         """Batch-norm statistics over ``train``, where a backbone is trained."""
@@ -344,11 +366,13 @@ class LabelNet(NeuralNetClassifier):
             self.history.record(key, value)
             self.history.record(f"{key}_best", best)
 
-    def _has_batch_callbacks(self):
+    def _tells(self, *events):
+        """Whether a callback of the user's hears of any of these events."""
         return any(
             getattr(type(callback), event) is not getattr(Callback, event)
-            for _, callback in self.callbacks_
-            for event in _BATCH_EVENTS
+            for name, callback in self.callbacks_
+            for event in events
+            if not name.startswith(OWN_PREFIX)
         )
 
     def snapshot(self):
@@ -365,7 +389,7 @@ class LabelNet(NeuralNetClassifier):
         self.average_ = None
         if average is not None:
             self._weight_average().load(average)
-        del self.history[n_rows:]
+        self.history.undo_since(n_rows)
 
 
 def check_finite(loss, epoch, lr):

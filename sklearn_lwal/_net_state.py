@@ -4,9 +4,9 @@ import math
 from numbers import Real
 
 import torch
-from skorch.history import History
 
 from ._expected import check_fields, check_like, check_tensors, wrong
+from ._history import CountedHistory
 from .heads.adaptive_head import AdaptiveHead
 from .heads.linear import StandardizedLinear
 
@@ -35,7 +35,7 @@ def net_state(net):
         "flags": {name: getattr(part, flag) for name, part, flag in _flags(net)},
         "optimizer": _optimizer_state(net.optimizer_),
         "average": None,
-        "history": plain_rows(net.history),
+        "history": net.history.plain_rows(),
         "best": net.best_values_,
     }
     if net.average_ is not None:
@@ -66,11 +66,6 @@ def set_net_state(net, saved):
     net.restart_average()
     if saved["average"] is not None:
         _set_average(net, saved["average"])
-
-
-def plain_rows(history):
-    """A history without what callbacks wrote about single batches."""
-    return [{k: v for k, v in row.items() if k != "batches"} for row in history]
 
 
 def _flags(net):
@@ -149,7 +144,10 @@ def _set_options(group, saved):
 def _set_history(net, rows, best):
     if not all(isinstance(row, dict) and "batches" not in row for row in rows):
         raise wrong("history", rows)
-    net.history_ = History({"batches": [{}], **row} for row in rows)
+    numbers = [row.get("epoch") for row in rows]
+    if not all(type(number) is int and number > 0 for number in numbers):
+        raise wrong("numbers of the epochs", numbers)
+    net.history = CountedHistory.of_rows(rows)
     if not all(isinstance(value, Real) for value in best.values()):
         raise wrong("best values", best)
     net.best_values_ = best

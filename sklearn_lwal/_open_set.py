@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from . import _validation as check
+from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._typing import Column, Samples
@@ -23,9 +24,14 @@ POOLED_SAMPLES = 5
 class OpenSetMixin(FittedAttributes):
     """New classes without training, and a score of what belongs to no class."""
 
-    temperature_: float
     _spread_sums: tuple[torch.Tensor, torch.Tensor] | None
 
+    @property
+    def temperature_(self) -> float:
+        """The temperature of the scores."""
+        return self._net.module_.head.adaptive.current_temperature().item()
+
+    @in_known_state
     def add_classes(
         self, X: Samples, y: Column | None = None, sample_weight: Column | None = None
     ) -> Self:
@@ -70,7 +76,7 @@ class OpenSetMixin(FittedAttributes):
         like all others.
         """
         check_is_fitted(self)
-        X, y = self._check_input(*self._training_features(X, y, False), False)
+        X, y = self._check_input(*self._training_features(X, y, False), False, "all")
         new = self._new_classes(y)
         index = check.encode(y, new)
         weight = check.check_weights(sample_weight, None, X, index)
@@ -91,11 +97,11 @@ class OpenSetMixin(FittedAttributes):
         if known is not None:
             more = sums.cpu(), masses.cpu()
             self._feature_sums = _merged(known, more, places, added)
-        self._take_from_net()
         if self._spread_sums is not None:
             self._spread_sums = _merged(self._spread_sums, spread, places, added)
         return self
 
+    @in_known_state
     def novelty_score(self, X: Samples) -> NDArray:
         """How far each row lies from all classes; larger is stranger.
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ._seeding import draw_seed, global_stream
+from ._seeding import draw_seed, own_stream
 
 # Share of a GPU's free memory that the data may take; the model needs the rest.
 RESIDENT_SHARE = 0.5
@@ -55,7 +55,7 @@ def _has_room(X, device):
 class _Rows:
     """Rows that are taken by index, a batch at a time."""
 
-    is_sparse = False
+    is_sparse, dtype = False, torch.float32
 
     def take(self, index):
         raise NotImplementedError
@@ -73,10 +73,19 @@ class DenseRows(_Rows):
     """Rows of a (n, ...) tensor on the device."""
 
     def __init__(self, X, device):
-        self.X = X.to(device)
+        self.X = X.to(
+            device,
+            torch.float32
+            if X.dtype == torch.float64 and torch.device(device).type == "mps"
+            else None,
+        )
 
     def __len__(self):
         return len(self.X)
+
+    @property
+    def dtype(self):
+        return self.X.dtype
 
     @property
     def shape(self):
@@ -172,7 +181,7 @@ def in_own_stream(batches, generator):
     stream = torch.Generator().manual_seed(draw_seed(generator))
     iterator, end = iter(batches), object()
     while True:
-        with global_stream(stream, "cpu"):
+        with own_stream(stream):
             batch = next(iterator, end)
         if batch is end:
             return
@@ -181,7 +190,7 @@ def in_own_stream(batches, generator):
 
 def first_of(data):
     """The first row; what a Dataset draws in reading it leaves no trace."""
-    with global_stream(torch.Generator(), "cpu"):
+    with own_stream(torch.Generator()):
         return data[0]
 
 

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from . import _archive as archive
+from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._expected import check_unstored
 from ._identity import fingerprint, weights_of
@@ -28,6 +29,7 @@ JOBLIB = (
 class SavingMixin(FittedAttributes):
     """Writes a fitted classifier to a file without pickle."""
 
+    @in_known_state
     def save(self, path: FilePath) -> None:
         """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
 
@@ -148,6 +150,8 @@ def _fitted(clf, tensors):
         "batch_size": int(net.batch_size),
         **net_state(net),
         "feature_sums": getattr(clf, "_feature_sums", None),
+        "units": getattr(clf, "_units", None),
+        "rates": clf._rates,
         "augment": None,
         "backbone": _backbone(clf),
     }

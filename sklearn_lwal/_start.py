@@ -6,9 +6,10 @@ import torch
 
 from ._batches import LabelledRows
 from ._recalibration import recalibrate
+from ._units import ColumnStatistics, change_units, set_units, standardizes
 from .heads import discriminant
 from .heads.functional import safe_divisor
-from .heads.linear import SQUARED_LENGTH, StandardizedLinear, set_bias, standardize
+from .heads.linear import StandardizedLinear, set_bias, standardize
 
 # Rows that a covariance is taken from. With more, the accuracy of the start still
 # rises a little, that after an epoch does not.
@@ -22,9 +23,6 @@ TRAINED_SHRINKAGES = (0.9,)
 TRAINED_SPARE_LENGTH = 1.0
 # Images whose features tell units, class means and start before a backbone is trained.
 SAMPLE_IMAGES = 5_000
-# Share of zeros from which a column is one of words, say, and how many times larger
-# than the typical one of those it may be.
-MOSTLY_ZERO, OTHER_UNIT = 0.9, 20
 # Above this many columns fewer rows are taken, and the arithmetic is done in the
 # space that they span.
 WIDE, WIDE_ROWS, WIDE_VALUES = 4096, 2000, 100_000_000
@@ -36,6 +34,8 @@ def prepare(
     *,
     first,
     earlier=None,
+    units=None,
+    learns_units=True,
     closed_form=False,
     find_temperature=False,
     seed=0,
@@ -50,58 +50,93 @@ def prepare(
         Whether the net has not been trained yet.
     earlier : tuple of tensors, optional
         Class sums and weights of rows seen before, as ``net.refine`` returns them.
+    units : ColumnStatistics, optional
+        Those of rows seen before.
+    learns_units : bool, default=True
+        Whether a net that has been trained takes its units from these rows, too.
     closed_form : bool, default=False
         Whether the head starts where discriminant analysis would put it.
     find_temperature : bool, default=False
         Whether the head takes the temperature of that start, too.
     seed : int
         Draws the sample that statistics are taken from.
+
+    Returns
+    -------
+    units : ColumnStatistics or None
+        Those of all rows so far, where the net standardises features.
     """
     module, head = net.module_, net.module_.head
     generator = torch.Generator().manual_seed(seed)
-    follows = head.follows_features
+    starts, follows = first and closed_form, head.follows_features
     sample = None
     if first:
         if module.backbone is not None:
-            if not (follows or closed_form or _takes_statistics(module)):
-                return
+            if not (follows or starts or len(module.hidden) or standardizes(module)):
+                return None
             train = encoded(net, train.sample(SAMPLE_IMAGES, generator))
-        size = sample_size(train.rows.shape[1], train.is_sparse)
-        sample = train.sample(size, generator)
-        set_units(module, sample, train)
+        sample = _sample(train, generator)
+        if standardizes(module):
+            units = ColumnStatistics.of(train, sample)
+            set_units(module, units)
         if len(module.hidden):
             # Of untrained layers, which features are computed with.
             recalibrate(module.hidden, (X for X, _, _ in sample.in_order()))
-    if not (follows or (closed_form and first)):
-        return
-    if module.trains_features and not first:
-        return
+    elif learns_units and standardizes(module):
+        units = _learned_units(net, train, units, generator)
+    if not (follows or starts) or (module.trains_features and not first):
+        return units
     sums, masses = net.feature_sums(train, earlier)
-    if closed_form and first:
+    if starts:
         # Hidden layers, which are drawn at random, make other features for each head.
         known = {} if len(module.hidden) or module.backbone is not None else train.known
         start_head(module, sample, sums, masses, generator, find_temperature, known)
     if follows:
-        means = sums / safe_divisor(masses)[:, None]
-        if head.feature_decay is not None:
-            # As much as the batches will have counted once they have come and gone.
-            share = min(1.0, net.batch_size / len(train))
-            masses = masses * (share / (1 - head.feature_decay))
-        head.set_class_features(means, masses)
-        if first and closed_form:
-            head.start_labels()
-        elif head.uses_prior:
-            head.set_prior(discriminant.log_prior(masses))
+        _tell_class_features(net, sums, masses, len(train), starts)
+    return units
 
 
-def _takes_statistics(module):
-    return len(module.hidden) or isinstance(module.first_layer, StandardizedLinear)
+def _sample(train, generator):
+    """Rows that statistics are taken from."""
+    size = sample_size(train.rows.shape[1], train.is_sparse)
+    return train.sample(size, generator)
+
+
+def _learned_units(net, train, units, generator):
+    """Units of these rows and those before, which the net has from now on."""
+    if net.module_.backbone is not None:
+        if units is None or units.n_rows >= SAMPLE_IMAGES:
+            return units
+        train = encoded(net, train.sample(SAMPLE_IMAGES, generator), first=False)
+    found = ColumnStatistics.of(train, _sample(train, generator))
+    found = found if units is None else units.merged(found)
+    change_units(net, found)
+    return found
+
+
+def _tell_class_features(net, sums, masses, n_rows, starts):
+    """Let the head know the class means of the features before its first step."""
+    head = net.module_.head
+    means = sums / safe_divisor(masses)[:, None]
+    if head.feature_decay is not None:
+        # As much as the batches will have counted once they have come and gone.
+        share = min(1.0, net.batch_size / n_rows)
+        masses = masses * (share / (1 - head.feature_decay))
+    head.set_class_features(means, masses)
+    if starts:
+        head.start_labels()
+    elif head.uses_prior:
+        head.set_prior(discriminant.log_prior(masses))
 
 
 @torch.no_grad()
-def encoded(net, sample):
-    """The features that the untrained backbone gives for a sample of images."""
-    net.recalibrate(sample)
+def encoded(net, sample, first=True):
+    """The features that the backbone gives for a sample of images.
+
+    One that has not been trained takes its batch-norm statistics from them.
+    """
+    if first:
+        net.recalibrate(sample)
     net.module_.eval()
     features = [net.module_.encoded(X).float() for X, _, _ in sample.in_order()]
     if not all(torch.isfinite(part).all() for part in features):
@@ -116,40 +151,6 @@ def sample_size(n_features, is_sparse=False):
     if n_features <= WIDE:
         return SAMPLE_ROWS
     return WIDE_ROWS if is_sparse else min(WIDE_ROWS, 1 + WIDE_VALUES // n_features)
-
-
-@torch.no_grad()
-def set_units(module, sample, train):
-    """Let a :class:`StandardizedLinear` take its statistics from the sample.
-
-    As far as it goes: of a column that has one value almost everywhere it tells little,
-    and all rows are asked for the rest.
-    """
-    layer = module.first_layer
-    if not isinstance(layer, StandardizedLinear):
-        return
-    mean, variance, zeros = sample.column_statistics()
-    variance = variance.clamp_min(0)
-    low, high = train.column_ranges()
-    # Words, categories, pixels of a margin: what is mostly zero counts in one unit, or
-    # the rarest column would be blown up the most. Only what is far larger than the
-    # others must have another unit.
-    rare = zeros > MOSTLY_ZERO
-    if len(sample) < sample.n_available:
-        # One value that far from the mean makes for a variance of at least so much.
-        farthest = torch.maximum(high - mean, mean - low).float()
-        least = farthest.square() / sample.n_available
-        variance = torch.where(rare, variance, torch.maximum(variance, least))
-    deviation = variance.sqrt()
-    if rare.any():
-        rare &= deviation <= OTHER_UNIT * deviation[rare].median()
-        deviation[rare] = deviation[rare].square().mean().sqrt()
-    # Constant is also what varies by less than float32 can tell. A rare column may have
-    # values in rows to come.
-    deviation[(deviation <= 1e-7 * mean.abs()) | ((low == high) & ~rare)] = 0
-    # Hidden layers keep their inputs at the size of those between them.
-    length = None if len(module.hidden) else SQUARED_LENGTH
-    layer.set_statistics(mean, deviation, length)
 
 
 @torch.no_grad()
@@ -242,7 +243,7 @@ def _features(module, sample, centre):
     module.eval()
     layer = module.head.linear
     parts = [
-        standardize(layer, module.hidden(X)) - centre.to(X.device)
+        standardize(layer, module.hidden(X)).float() - centre.to(X.device)
         for X, _, _ in sample.in_order()
     ]
     return torch.cat(parts)

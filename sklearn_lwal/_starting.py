@@ -7,8 +7,7 @@ import torch
 from sklearn.utils import _safe_indexing
 
 from . import _validation as check
-from ._batches import LabelledRows, n_batches
-from ._random import stratified_split
+from ._batches import LabelledRows, held_out, n_batches, n_counted
 from ._resumption import built_from
 from ._rows import rows_of
 
@@ -25,7 +24,8 @@ class Features:
 
     def __init__(self, estimator, X):
         estimator = copy.copy(estimator)
-        X = check.check_X(estimator, X, reset=True, dtype=np.float32)
+        digits = "needed" if estimator.standardize else "float32"
+        X = check.check_X(estimator, X, reset=True, digits=digits)
         names = "n_features_in_", "feature_names_in_"
         self.known = {n: getattr(estimator, n) for n in names if hasattr(estimator, n)}
         self.device = check.resolve_device(estimator.device)
@@ -64,7 +64,7 @@ class FoldRows:
         if key not in self._labelled:
             known = [None if v is None else self._spread(v) for v in (index, weight)]
             rows = LabelledRows(self.features.rows, *known, device=self.features.device)
-            self._labelled[key] = rows.part(self.numbers)
+            self._labelled[key] = rows.part(self.numbers).counted()
         return self._labelled[key]
 
     def _spread(self, values):
@@ -97,13 +97,11 @@ class Start:
         known = rows.numbers, y, rows.sample_weight
         index, weight, class_weights = estimator._encode(*known)
         check.check_two_classes(estimator, estimator.classes_[index], weight)
-        estimator._start(len(index), False, class_weights)
+        estimator._start(n_counted(index, weight), False, class_weights)
         self.train, self.valid = rows.labelled(index, weight), None
         if estimator.early_stopping:
             share = estimator.validation_fraction
-            both = stratified_split(index, share, estimator._rng)
-            both = [self.train.part(rows.numbers[part]) for part in both]
-            self.train, self.valid = both
+            self.train, self.valid = held_out(self.train, share, estimator._rng)
         estimator._prepare(self.train, False)
         self.estimator, self.net = estimator, estimator.net_
         self.n_epochs = estimator._n_epochs(len(self.train))

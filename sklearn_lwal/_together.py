@@ -13,9 +13,11 @@ import torch
 from sklearn.utils.validation import _check_method_params
 
 from . import _validation as check
+from ._ambient import in_known_state
 from ._base import LabelLearningClassifier
 from ._early_stopping import Improvement
 from ._errors import memory_errors
+from ._history import CountedHistory
 from ._identity import fingerprint
 from ._inference import answer_dtype
 from ._program import Member, Program
@@ -131,6 +133,7 @@ class TrainedTogether:
         Keeps what fits begin with for the next group on the same folds.
     """
 
+    @in_known_state
     def __init__(self, estimators, folds, starts=None):
         begin = time.perf_counter()
         self.starts = {} if starts is None else starts
@@ -233,6 +236,7 @@ class TrainedTogether:
         """The classes that the candidate knows from the fold."""
         return self.members[fold][candidate].start.estimator.classes_
 
+    @in_known_state
     def scores(self, fold, X):
         """Class scores of rows, (n, n_classes) of each candidate, None after an error.
 
@@ -246,12 +250,13 @@ class TrainedTogether:
                 wanted.setdefault((program, r), []).append((k, c))
         for (program, r), columns in wanted.items():
             estimator = program.members[r][0].start.estimator
-            X = check.check_X(estimator, X, reset=False, dtype="numeric")
+            X = check.check_X(estimator, X, reset=False)
             scores = program.scores(r, X).astype(answer_dtype(X), copy=False)
             for k, c in columns:
                 found[k] = scores[c]
         return found
 
+    @in_known_state
     def estimator(self, fold, candidate):
         """The candidate as its own fit on the fold would have left it, to predict."""
         member = self.members[fold][candidate]
@@ -260,9 +265,7 @@ class TrainedTogether:
         found.set_params(**self.estimators[candidate].get_params(deep=False))
         found.net_ = copy.copy(found.net_)
         found.net_.module_ = program.network(r, c)
-        found.history_ = [dict(row) for row in member.history]
-        found.n_iter_ = len(found.history_)
-        found._take_from_net()
+        found.net_.history = CountedHistory.of_rows(member.history)
         found._measure(member.start.train, False)
         return found
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import Callback
 
 from ._compat import check_sample_weight
+from ._precision import converted, fits_float32
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
@@ -52,6 +53,9 @@ OWN_NET_PARAMS = frozenset(
         "compile",
     ]
 )
+
+# What scikit-learn says of such values.
+TOO_LARGE = "Input X contains infinity or a value too large for dtype('float32')."
 
 # Those with one kernel for a whole step, on CPU and CUDA.
 FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -141,36 +145,67 @@ def reading(name):
         raise ValueError(f"{name} can not be read as an array: {reason}") from error
 
 
-def check_X(estimator, X, *, reset, dtype):
+def check_X(estimator, X, *, reset, digits=None):
     """Features as a 2-D array, CSR matrix or tensor without NaN or infinity.
 
-    ``dtype`` is np.float32 for training, "numeric" to leave the values as they
-    are. Sets or checks ``n_features_in_`` and ``feature_names_in_``.
+    Sets or checks ``n_features_in_`` and ``feature_names_in_``. ``digits`` are those
+    that training keeps: "float32", those that are "needed" (float64 where float32 does
+    not hold what dense features tell) or "all" of float64. None leaves values as they
+    are.
     """
     if isinstance(X, torch.Tensor) and X.device.type != "cpu":
         with reading("X"):
-            return _check_device_tensor(estimator, X.detach(), reset)
+            X = _check_device_tensor(estimator, X.detach(), reset)
+            return X if digits is None else _for_training(X, digits)
     if isinstance(X, torch.Tensor):
         X = X.detach().resolve_neg()
         X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    order = "C" if dtype is np.float32 else None
     try:
         with reading("X"):
             found = validate_data(
-                estimator, X, reset=reset, accept_sparse="csr", dtype=dtype, order=order
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype="numeric" if digits is None else _dtypes(X, digits),
+                order=None if digits is None else "C",
             )
             if found.dtype == object:
                 # A polars frame of objects, which scikit-learn left as they are.
                 found = check_array(found, dtype=np.float64, input_name="X")
-            if order == "C" and not sp.issparse(found):
-                # A single column may have any stride across, and kernels go by it.
-                found = found.reshape(-1).reshape(found.shape)
-            return found
+            return found if digits is None else _for_training(found, digits)
     except ValueError as error:
         place = _first_not_finite(X) if "Input X contains" in str(error) else None
         if place is None:
             raise
         raise ValueError(f"{error}\nThe first is in {place}.") from error
+
+
+def _dtypes(X, digits):
+    """The dtypes that values may come in; the first is for those of other ones."""
+    dtype = getattr(X, "dtype", None)
+    small = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 2
+    # Sparse columns have no offset that they could lose their digits to.
+    if digits == "float32" or small or sp.issparse(X):
+        return np.float32
+    return [np.float64, np.float32]
+
+
+def _for_training(X, digits):
+    if sp.issparse(X):
+        return X
+    wide = X.dtype in (np.float64, torch.float64)
+    if digits == "float32":
+        wide = False
+    elif not (wide and digits == "all"):
+        wide = not fits_float32(X)
+    if wide and bool((abs(X) > np.finfo(np.float32).max).any()):
+        raise ValueError(TOO_LARGE)
+    X = converted(X, "float64" if wide else "float32")
+    if isinstance(X, np.ndarray):
+        # A single column may have any stride across, and kernels go by it.
+        X = X.reshape(-1).reshape(X.shape)
+    return X
 
 
 def _first_not_finite(X):
@@ -200,7 +235,7 @@ def _check_device_tensor(estimator, X, reset):
             f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum of "
             f"1 is required by {name}."
         )
-    X = X.float()
+    X = X if X.dtype == torch.float64 else X.float()
     if not torch.isfinite(X).all():
         raise ValueError(f"Input X contains NaN or infinity. {name} takes neither.")
     _check_feature_names(estimator, X, reset=reset)

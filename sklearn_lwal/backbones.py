@@ -8,6 +8,7 @@ from pickle import UnpicklingError
 import torch
 from torch import nn
 
+from ._ambient import in_known_state
 from ._compat import OutOfMemoryError
 from ._seeding import construct_seeded
 
@@ -35,6 +36,7 @@ def torchvision_models():
     return models
 
 
+@in_known_state
 def load_backbone(
     backbone,
     weights="DEFAULT",

@@ -22,6 +22,7 @@ from torch import nn
 from typing_extensions import Self
 
 from . import _validation as check
+from ._ambient import in_known_state
 from ._identity import identity_of
 from ._images import as_images, extract
 from ._typing import FilePath, Samples
@@ -150,6 +151,7 @@ class ImageFeatures(_FrozenFeatures):
         self.device = device
         self.verbose = verbose
 
+    @in_known_state
     def transform(self, X: Samples) -> NDArray[np.float32]:
         """The features of the images, (n, d) float32.
 
@@ -275,6 +277,7 @@ class TextFeatures(_FrozenFeatures):
         self.device = device
         self.verbose = verbose
 
+    @in_known_state
     def transform(self, X: Sequence[str] | NDArray) -> NDArray[np.float32]:
         """The vectors of the texts, (n, d) float32.
 

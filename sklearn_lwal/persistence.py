@@ -16,6 +16,7 @@ from torch import nn
 
 from . import _archive as archive
 from . import _validation as check
+from ._ambient import in_known_state
 from ._archive import DAMAGED, shown
 from ._base import LabelLearningClassifier
 from ._expected import check_fields, check_tensors, wrong
@@ -33,6 +34,7 @@ from ._seeding import check_state
 from ._standard import STDClassifier
 from ._static_label import StaticLabelClassifier
 from ._typing import FilePath
+from ._units import ColumnStatistics
 from .backbones import n_parameters
 
 CLASSES = {
@@ -61,6 +63,8 @@ FITTED = {
     "batch_size": int,
     **STATE,
     "feature_sums": (tuple, type(None)),
+    "units": (tuple, type(None)),
+    "rates": (tuple, type(None)),
     "augment": (list, type(None)),
     "backbone": (dict, type(None)),
 }
@@ -74,6 +78,7 @@ BACKBONE = {
 LAST_LAYER = 8
 
 
+@in_known_state
 def load(
     path: FilePath,
     device: str | torch.device = "auto",
@@ -151,8 +156,9 @@ def load(
                 "and fit(..., resume=True)."
             )
         saved = check_fields(saved, "file", FILE)
-        # The first files had no classes that were added, nor their spread.
-        fitted = {"built_for": len(saved["fitted"].get("classes", ())), "spread": None}
+        # The first files had neither classes that were added nor statistics.
+        fitted = dict.fromkeys(["spread", "units", "rates"])
+        fitted["built_for"] = len(saved["fitted"].get("classes", ()))
         fitted = check_fields(fitted | saved["fitted"], "fitted model", FITTED)
         clf = _unfitted(saved, device, backbone, fitted["backbone"])
         if len(clf._hidden_sizes()) > n_tensors:
@@ -165,9 +171,6 @@ def load(
         # Building it has drawn.
         clf._generator_state = fitted["generator"]
         _set_resumption(clf, fitted)
-        clf._take_from_net()
-        clf.history_ = [dict(row) for row in fitted["history"] if "train_loss" in row]
-        clf.n_iter_ = len(clf.history_)
     return clf
 
 
@@ -332,6 +335,16 @@ def _set_resumption(clf, fitted):
     if fitted["feature_sums"] is not None:
         _check_sums(fitted["feature_sums"], "class sums", (n_classes, width))
         clf._feature_sums = fitted["feature_sums"]
+    rates = fitted["rates"]
+    if rates is not None and rates != (clf.lr, clf.backbone_lr):
+        # The optimizer has those of then, and takes others when training goes on.
+        rates = None
+    clf._rates = rates
+    if fitted["units"] is not None:
+        try:
+            clf._units = ColumnStatistics.checked(fitted["units"], clf.n_features_in_)
+        except (TypeError, ValueError) as error:
+            raise wrong("statistics of the columns", fitted["units"]) from error
     if fitted["spread"] is not None:
         _check_sums(fitted["spread"], "spread", (n_classes,))
     if isinstance(clf, OpenSetMixin):

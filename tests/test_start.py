@@ -374,7 +374,7 @@ def test_the_ranges_of_columns():
     y = np.zeros(500, int)
     kept = X[weight > 0]
     for rows in (X, sp.csr_matrix(X), sp.csr_array(X)):
-        low, high = LabelledRows(rows, y, weight).column_ranges()
+        low, high = LabelledRows(rows, y, weight).counted().column_ranges()
         np.testing.assert_array_equal(low, kept.min(0))
         np.testing.assert_array_equal(high, kept.max(0))
         low, high = LabelledRows(rows, y, subset=np.arange(9)).column_ranges()

@@ -30,7 +30,7 @@ def test_bad_tensors(X, message):
 @pytest.mark.parametrize("fitted_on", [torch.ones(2, 3), np.ones((2, 3))])
 def test_arrays_and_tensors_are_checked_alike(fitted_on):
     clf = LwALClassifier()
-    checked = check_X(clf, fitted_on, reset=True, dtype=np.float32)
+    checked = check_X(clf, fitted_on, reset=True, digits="needed")
     found = _check_device_tensor(clf, torch.ones(2, 3, dtype=torch.int64), reset=False)
     assert found.dtype == torch.float32
     assert (np.asarray(checked) == found.numpy()).all()

@@ -32,6 +32,9 @@ class Head(nn.Module):
     # Whether the class means of the features are told before training begins.
     follows_features = False
 
+    # What running class means of features keep in a step; None if they are constant.
+    feature_decay: float | None = None
+
     def __init__(self, in_features, output_dim, l2=0.0):
         super().__init__()
         self.linear = Dense(in_features, output_dim)

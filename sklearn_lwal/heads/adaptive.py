@@ -107,14 +107,19 @@ class AdaptiveLabels(nn.Module):
         self.warmup_steps = warmup_steps
         self.repel_weight = repel_weight
         self.label_momentum = label_momentum
-        constant = None if learned else torch.tensor(float(temperature))
-        log_temperature = nn.Parameter(torch.zeros(())) if learned else None
+        # Half precision holds too few digits of a mean.
+        dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
+        constant = None if learned else torch.tensor(float(temperature), dtype=dtype)
+        log_temperature = (
+            nn.Parameter(torch.zeros((), dtype=dtype)) if learned else None
+        )
         self.register_buffer("temperature", constant)
         self.register_parameter("log_temperature", log_temperature)
-        self.register_buffer("labels", torch.eye(n_classes, output_dim))
-        self.register_buffer("class_offset", torch.zeros(n_classes))
+        self.register_buffer("labels", torch.eye(n_classes, output_dim, dtype=dtype))
+        self.register_buffer("class_offset", torch.zeros(n_classes, dtype=dtype))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("identity", torch.eye(n_classes), persistent=False)
+        identity = torch.eye(n_classes, dtype=dtype)
+        self.register_buffer("identity", identity, persistent=False)
 
     def forward(
         self,

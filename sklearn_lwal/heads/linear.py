@@ -1,5 +1,7 @@
 """A dense layer for features that come in any units."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -75,15 +77,49 @@ class StandardizedLinear(nn.Module):
         The outputs become those that the weight gives for standardised features.
         ``squared_length=None`` leaves those as long as they are.
         """
-        self.shift.copy_(mean)
-        # A constant column would get its weight from rounding alone: it counts nothing.
-        scale = torch.where(deviation == 0, 0.0, 1 / deviation)
-        length = ((squared_length or len(mean)) / len(mean)) ** 0.5
-        self.scale.copy_(scale * length)
+        length = self._length(squared_length)
         self.constant.fill_(length)
         self.weight.div_(length)
         self.bias.div_(length)
-        far = (self.shift.abs() * self.scale).max() / length
+        self._take(mean, _scale(deviation, length))
+
+    @torch.no_grad()
+    def change_statistics(self, mean, deviation, squared_length=SQUARED_LENGTH):
+        """Standardise by others, as :meth:`set_statistics`, from now on.
+
+        A column that varied stays as it is where its deviation is 0 now. The outputs
+        can be kept for all rows whose constant columns are as they were.
+
+        Returns
+        -------
+        change : ChangeOfUnits or None
+            Keeps them, once it is applied to the weight. None where nothing changed.
+        """
+        scale = _scale(deviation, self._length(squared_length)).to(self.scale)
+        stays = scale == 0
+        scale = torch.where(stays, self.scale, scale)
+        shift = torch.where(stays & (self.scale > 0), self.shift, mean.to(self.shift))
+        if torch.equal(scale, self.scale) and torch.equal(shift, self.shift):
+            return None
+        wide = torch.float32 if scale.device.type == "mps" else torch.float64
+        before, after = self.scale.to(wide), scale.to(wide)
+        # Nothing has been learned of a column that was constant: its first weight
+        # counts from now on, and nothing where the column still has that value.
+        gain = torch.where((before > 0) & (after > 0), before / after, 1.0)
+        ratio = torch.where(before > 0, after / before, 0.0)
+        offset = after * (shift.to(wide) - self.shift.to(wide))
+        change = ChangeOfUnits(gain, ratio, offset, self.constant.to(wide))
+        self._take(shift, scale)
+        return change
+
+    def _length(self, squared_length):
+        width = len(self.shift)
+        return ((squared_length or width) / width) ** 0.5
+
+    def _take(self, shift, scale):
+        self.shift.copy_(shift)
+        self.scale.copy_(scale)
+        far = (self.shift.abs() * self.scale).max() / self.constant
         self.folds = bool(far < FAR_FROM_ZERO)
 
     def standardize(self, x):
@@ -94,7 +130,7 @@ class StandardizedLinear(nn.Module):
         return (x - shift) * scale
 
     def forward(self, x):
-        if not (self.training and self.folds):
+        if not (self.training and self.folds and x.dtype == self.weight.dtype):
             # Features may have more digits than the weight: those count before.
             known = self.standardize(x).to(self.weight.dtype)
             return self.outputs(known)
@@ -109,6 +145,40 @@ class StandardizedLinear(nn.Module):
 
     def extra_repr(self):
         return f"in_features={len(self.shift)}, out_features={len(self.weight)}"
+
+
+class ChangeOfUnits(NamedTuple):
+    """From the weight of features in one kind of units to that of another.
+
+    ``gain``, its inverse ``ratio`` (0 where a column counted nothing before) and
+    ``offset`` are (in_features,).
+    """
+
+    gain: torch.Tensor
+    ratio: torch.Tensor
+    offset: torch.Tensor
+    constant: torch.Tensor
+
+    def apply(self, weight, bias):
+        """Change a weight and a bias in place; the layer's outputs stay."""
+        changed = weight.to(self.gain) * self.gain
+        weight.copy_(changed)
+        bias.add_((changed @ self.offset / self.constant).to(bias))
+
+    def move(self, standardized):
+        """Change standardised features in place."""
+        standardized.copy_(standardized.to(self.ratio) * self.ratio - self.offset)
+
+    def scale_gradients(self, values, power):
+        """Change what has the unit of the weight's gradient to a power, in place."""
+        values.copy_(values.to(self.ratio) * self.ratio**power)
+
+
+def _scale(deviation, length):
+    """What standardised columns are multiplied by, so that all have this length."""
+    # A constant column would get its weight from rounding alone: it counts nothing.
+    scale = torch.where(deviation == 0, 0.0, 1 / deviation) * length
+    return scale.clamp_max(torch.finfo(torch.float32).max)
 
 
 def standardize(layer, x):

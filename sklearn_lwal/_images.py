@@ -14,10 +14,10 @@ from torch.utils.data import (
     Subset,
     TensorDataset,
 )
-from tqdm import tqdm
 
 from ._ambient import in_known_state
 from ._batches import READ_ONCE_IMAGES
+from ._progress import progress_bar
 from ._rows import as_tensor, in_own_stream
 from ._seeding import own_stream
 from ._validation import reading
@@ -236,7 +236,7 @@ def extract(
 
     with (
         _moved(backbone, device),
-        tqdm(total=n_samples, unit="image", disable=not verbose) as bar,
+        progress_bar(n_samples, "image", bool(verbose)) as bar,
         store.opened() if store else contextlib.nullcontext(),
     ):
         for batch in image_batches(images, batch_size, n_workers):

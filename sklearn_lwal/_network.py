@@ -173,7 +173,7 @@ class Network(nn.Module):
         return copy.deepcopy(self, left_out).to(dtype).eval()
 
     def evaluating(self, dtype):
-        """The network without its backbone, in evaluation mode and in another precision.
+        """The network without its backbone, in evaluation mode and another precision.
 
         Only what holds tensors is made anew, which takes a fraction of a copy's time;
         the rest is shared, and the network stays as it is for other threads.

@@ -1,15 +1,24 @@
-"""The progress bar of ``verbose=1``."""
+"""The progress bars of ``verbose=1``."""
+
+import sys
 
 from skorch.callbacks import Callback
+
+
+def progress_bar(total, unit, shown=True):
+    """A bar on the error stream, or none where that is missing or closed."""
+    from tqdm.auto import tqdm
+
+    stream = sys.stderr
+    can_show = stream is not None and not getattr(stream, "closed", False)
+    return tqdm(total=total, unit=unit, disable=not (shown and can_show))
 
 
 class EpochProgress(Callback):
     """One bar over the epochs with loss, accuracy and time left."""
 
     def on_train_begin(self, net, **kwargs):
-        from tqdm.auto import tqdm
-
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
+        self.bar_ = progress_bar(net.max_epochs, "epoch")
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
@@ -45,9 +54,7 @@ class FitsProgress:
         if not self.verbose:
             return
         if self.bar is None:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=self.n_candidates * n_folds, unit="fit")
+            self.bar = progress_bar(self.n_candidates * n_folds, "fit")
         self.bar.update(n_fits)
 
     def close(self):

@@ -18,6 +18,7 @@ from ._batches import wide_dtype
 from ._compat import EXPORTS_ONNX
 from ._saving import versions
 from ._typing import FilePath
+from .heads.adaptive import without_autocast
 from .heads.linear import StandardizedLinear
 
 # A protocol buffer, which an ONNX file is, ends before this many bytes.
@@ -56,11 +57,12 @@ class Probabilities(nn.Module):
         network = self.network
         if network.backbone is not None:
             X = network.encoded(X)
-        X = self._as_the_layer_takes(X)
-        z = network.head(network.hidden(X))
-        # Distances to labels that are near cancel digits.
-        scores = network.head.scores(z.to(wide_dtype(z.device)))
-        return scores.softmax(1).float()
+        with without_autocast(X.device.type):
+            X = self._as_the_layer_takes(X)
+            z = network.head(network.hidden(X))
+            # Distances to labels that are near cancel digits.
+            scores = network.head.scores(z.to(wide_dtype(z.device)))
+            return scores.softmax(1).float()
 
     def _as_the_layer_takes(self, X):
         layer = self.network.first_layer

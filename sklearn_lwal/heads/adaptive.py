@@ -188,7 +188,7 @@ class AdaptiveLabels(nn.Module):
         """``-temperature * distance`` to each label, (n, n_classes)."""
         z = _at_least_float32(z)
         offset = self.class_offset.to(z.dtype)
-        with _without_autocast(z.device.type):
+        with without_autocast(z.device.type):
             distance = F.pairwise_distance(z, self.labels.to(z.dtype))
         return F.distance_scores(distance.mT, self.current_temperature(), offset).mT
 
@@ -246,7 +246,7 @@ def _check(valid, name, takes, got):
         raise ValueError(f"{name} must be {takes}. Got {got!r} instead.")
 
 
-def _without_autocast(device_type):
+def without_autocast(device_type):
     """No autocast, and nothing where there is none: exporters stumble over it."""
     if torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)

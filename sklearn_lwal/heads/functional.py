@@ -156,8 +156,10 @@ def label_move(labels, means, share, present, momentum=0.0, update=True):
 def _kept_share(present, momentum, update, dtype):
     """What remains of the old labels, (n_classes, 1)."""
     stays = ~present[..., None]
-    if update is not True:
-        stays = stays | ~spread(torch.as_tensor(update))
+    if isinstance(update, torch.Tensor):
+        stays = stays | ~spread(update)
+    elif not update:
+        stays = torch.ones_like(stays)
     stays = stays.to(dtype)
     if is_zero(momentum):
         return stays
@@ -188,7 +190,10 @@ def distance_scores(distance, temperature=1.0, offset=None):
     temperature = spread(temperature)
     if offset is None:
         return -temperature * distance
-    temperature = torch.as_tensor(temperature).to(distance)
+    # as_tensor would move a tensor to the default device.
+    if not isinstance(temperature, torch.Tensor):
+        temperature = distance.new_tensor(temperature)
+    temperature = temperature.to(distance)
     return torch.addcmul(offset[..., None], temperature, distance, value=-1)
 
 

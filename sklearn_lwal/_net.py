@@ -18,6 +18,7 @@ from skorch.callbacks import Callback
 from . import _processes as processes
 from ._averaging import WeightAverage
 from ._batches import sums_by_class
+from ._epoch_totals import EpochTotals, check_finite
 from ._errors import memory_errors
 from ._history import CountedHistory
 from ._recalibration import recalibrate
@@ -191,7 +192,7 @@ class LabelNet(NeuralNetClassifier):
 
     def _train_epoch(self, train, loss, generator, watched):
         self._set_training(True)
-        total = _Totals(self.device)
+        total = EpochTotals(self.device)
         step = self._watched_step if watched else self._step
         averaging = self._weight_average()
         with contextlib.ExitStack() as stack:
@@ -277,7 +278,7 @@ class LabelNet(NeuralNetClassifier):
 
     @torch.no_grad()
     def _validate(self, valid, watched):
-        total = _Totals(self.device)
+        total = EpochTotals(self.device)
         self._set_training(False)
         for X, y, weight in valid.in_order():
 
@@ -390,35 +391,3 @@ class LabelNet(NeuralNetClassifier):
         if average is not None:
             self._weight_average().load(average)
         self.history.undo_since(n_rows)
-
-
-def check_finite(loss, epoch, lr):
-    """Raise an error where training has come to nothing."""
-    if not math.isfinite(loss):
-        raise ValueError(
-            f"The training loss became {loss} in epoch {epoch}. Lower lr (it is "
-            f"{lr!r}; backbone_lr, where one is trained) or scale the features, for "
-            "example with StandardScaler."
-        )
-
-
-class _Totals:
-    """Sums over an epoch, kept on the device and read once at its end."""
-
-    def __init__(self, device):
-        self.loss = torch.zeros((), dtype=torch.float32, device=device)
-        self.correct = self.loss.clone()
-        self.mass = 0
-
-    def add(self, loss, hits, weight=None):
-        if weight is None:
-            mass, correct = len(hits), hits.sum()
-        else:
-            mass, correct = weight.sum(), (hits * weight).sum()
-        self.loss.add_(loss * mass)
-        self.correct.add_(correct)
-        self.mass += mass
-
-    def read(self):
-        """The mean loss and the accuracy, as floats."""
-        return (self.loss / self.mass).item(), (self.correct / self.mass).item()

@@ -11,8 +11,8 @@ import torch
 
 from ._averaging import WeightAverage
 from ._batches import inference_batches, rows_read_at_once
+from ._epoch_totals import check_finite
 from ._joint_batches import JointBatch, joint_epoch, joint_in_order
-from ._net import check_finite
 from ._replay import Replayed, cuda_graphs
 from ._stack import Part, stack
 from ._steps import Steps

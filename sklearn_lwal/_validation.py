@@ -236,7 +236,7 @@ def _check_device_tensor(estimator, X, reset):
             f"1 is required by {name}."
         )
     X = X if X.dtype == torch.float64 else X.float()
-    if not torch.isfinite(X).all():
+    if not torch.isfinite(X.float()).all():
         raise ValueError(f"Input X contains NaN or infinity. {name} takes neither.")
     _check_feature_names(estimator, X, reset=reset)
     if reset:

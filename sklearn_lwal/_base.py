@@ -20,6 +20,7 @@ from ._export import ExportMixin
 from ._history import RECENT
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
+from ._labels import encode
 from ._progress import EpochProgress
 from ._random import random_state, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
@@ -101,7 +102,8 @@ class LabelLearningClassifier(
             classes = np.unique(y)
             if warm:
                 check_same_classes(classes, self.classes_)
-            self.classes_ = classes
+            else:
+                self.classes_ = classes
             index, weight, class_weights = self._encode(X, y, sample_weight)
             check.check_two_classes(self, self.classes_[index], weight)
             self._start(n_counted(index, weight), warm, class_weights, saved)
@@ -208,8 +210,10 @@ class LabelLearningClassifier(
 
     def _encode(self, X, y, sample_weight):
         """Class indices, row weights and class weights (the latter may be None)."""
-        index = check.encode(y, self.classes_)
-        class_weights = check.check_class_weight(self.class_weight, self.classes_, y)
+        index = encode(y, self.classes_)
+        class_weights = check.check_class_weight(
+            self.class_weight, self.classes_, self.classes_[index]
+        )
         weight = check.check_weights(sample_weight, class_weights, X, index)
         return index, weight, class_weights
 
@@ -258,7 +262,7 @@ class LabelLearningClassifier(
             )
         X, y = self._training_features(*eval_set, False)
         X, y = self._check_input(X, y, False, "all" if wide else "needed")
-        return self._rows(X, check.encode(y, self.classes_, "The y of eval_set"))
+        return self._rows(X, encode(y, self.classes_, "The y of eval_set"))
 
     def _prepare(self, train, resume, partial=False):
         """What the head wants to know of the rows before it is trained on them."""

@@ -12,6 +12,7 @@ from . import _validation as check
 from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
+from ._labels import encode, places, plain, same_labels
 from ._typing import Column, Samples
 from .heads.functional import class_membership
 
@@ -78,7 +79,7 @@ class OpenSetMixin(FittedAttributes):
         check_is_fitted(self)
         X, y = self._check_input(*self._training_features(X, y, False), False, "all")
         new = self._new_classes(y)
-        index = check.encode(y, new)
+        index = encode(y, new)
         weight = check.check_weights(sample_weight, None, X, index)
         with memory_errors("Pass fewer rows"):
             rows = self._rows(X, index, weight)
@@ -88,17 +89,15 @@ class OpenSetMixin(FittedAttributes):
                 raise ValueError(f"The classes {empty} have no samples of any weight.")
             labels = self.net_.module_.head.latents_of(sums / masses[:, None])
             spread = self._spread_of(rows, labels.detach())
-        classes = np.unique(np.concatenate([self.classes_, new]))
-        places = np.searchsorted(classes, self.classes_)
-        added = np.searchsorted(classes, new)
-        self._grow(places, added, sums / masses[:, None])
+        classes, kept, added = _with_new(self.classes_, new)
+        self._grow(kept, added, sums / masses[:, None])
         self.classes_ = classes
         known = getattr(self, "_feature_sums", None)
         if known is not None:
             more = sums.cpu(), masses.cpu()
-            self._feature_sums = _merged(known, more, places, added)
+            self._feature_sums = _merged(known, more, kept, added)
         if self._spread_sums is not None:
-            self._spread_sums = _merged(self._spread_sums, spread, places, added)
+            self._spread_sums = _merged(self._spread_sums, spread, kept, added)
         return self
 
     @in_known_state
@@ -148,19 +147,15 @@ class OpenSetMixin(FittedAttributes):
 
     def _new_classes(self, y):
         new = np.unique(y)
-        if new.dtype.kind in "iuf" and self.classes_.dtype.kind in "iuf":
-            # Integers stay such where the new ones came as floats.
-            same = new.astype(self.classes_.dtype)
-            new = same if np.array_equal(same, new) else new
         if _kinds(new) != _kinds(self.classes_):
             raise ValueError(
                 "New class labels must be of the same kind as the known ones, "
-                f"{self.classes_[:3].tolist()}. Got {new[:3].tolist()}."
+                f"{plain(self.classes_[:3])}. Got {plain(new[:3])}."
             )
-        known = np.intersect1d(new, self.classes_)
+        known = new[places(new, self.classes_) >= 0]
         if len(known):
             raise ValueError(
-                f"The classes {known.tolist()} are known already. Pass samples of new "
+                f"The classes {plain(known)} are known already. Pass samples of new "
                 "classes alone; partial_fit goes on with those that are there."
             )
         return new
@@ -214,17 +209,35 @@ class OpenSetMixin(FittedAttributes):
 
 def _kinds(labels):
     """What can be sorted together."""
-    kinds = {type(value) for value in labels.tolist()}
+    kinds = {type(value) for value in plain(labels)}
     alike = {int: "number", float: "number", np.str_: str}
     return {alike.get(kind, kind) for kind in kinds}
 
 
-def _merged(known, more, places, added):
+def _with_new(classes, new):
+    """All classes, sorted, and the places of the known and of the new among them."""
+    if classes.dtype.kind in "iuf":
+        # Integers stay such where the new ones came as floats.
+        with np.errstate(invalid="ignore"):
+            same = new.astype(classes.dtype)
+        new = same if same_labels(new, np.sort(same)) else new
+    both = np.unique(np.concatenate([classes, new]))
+    kept, added = places(classes, both), places(new, both)
+    if min(kept.min(), added.min()) < 0:
+        raise ValueError(
+            f"No array can hold the known class labels, of dtype {classes.dtype}, and "
+            f"the new ones, of dtype {new.dtype}, without rounding. Pass y of dtype "
+            f"{classes.dtype}."
+        )
+    return both, kept, added
+
+
+def _merged(known, more, kept, added):
     """Tensors (n_classes, ...) of known and new classes, each at its place."""
     found = []
     for old, new in zip(known, more, strict=True):
         both = old.new_empty(len(old) + len(new), *old.shape[1:])
-        both[torch.from_numpy(places)] = old
+        both[torch.from_numpy(kept)] = old
         both[torch.from_numpy(added)] = new.to(old)
         found.append(both)
     return tuple(found)

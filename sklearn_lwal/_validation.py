@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import Callback
 
 from ._compat import check_sample_weight
+from ._labels import plain
 from ._precision import converted, fits_float32
 
 OPTIMIZERS = {
@@ -265,29 +266,34 @@ def check_y(estimator, y):
     return y
 
 
-def encode(y, classes, name="y"):
-    """Indices of the labels in the sorted ``classes``, int64."""
-    known = np.isin(y, classes)
-    if not known.all():
-        unknown = np.unique(np.asarray(y)[~known])
-        raise ValueError(
-            f"{name} has labels that are not among the classes {classes.tolist()}: "
-            f"{unknown.tolist()}"
-        )
-    return np.searchsorted(classes, y).astype(np.int64, copy=False)
-
-
 def check_class_weight(class_weight, classes, y):
     """The weight of each class, (n_classes,), or None."""
     if class_weight is None:
         return None
     with reading("The 'class_weight' parameter"):
-        weights = compute_class_weight(class_weight, classes=classes, y=y)
+        if isinstance(class_weight, dict):
+            weights = _given_weights(class_weight, plain(classes))
+        else:
+            weights = compute_class_weight(class_weight, classes=classes, y=y)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(
             "The 'class_weight' parameter must hold finite weights of at least 0, not "
             f"all 0. Got {class_weight!r} instead."
         )
+    return weights
+
+
+def _given_weights(class_weight, classes):
+    """As scikit-learn's, which makes numbers of strings of digits and of floats."""
+    weights = np.ones(len(classes))
+    missing = [name for name in classes if name not in class_weight]
+    if missing and len(missing) + len(class_weight) > len(classes):
+        raise ValueError(
+            f"The 'class_weight' parameter has no weight for the classes {missing}, "
+            f"but for others. Got {class_weight!r}."
+        )
+    for i, name in enumerate(classes):
+        weights[i] = class_weight.get(name, 1)
     return weights
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from ._drawing import POINTS_A_NAME, axes_for, colours_of, names_of, room_for
+from ._labels import encode
 from ._learning_curves import LearningCurvesDisplay
 from ._map_names import fit_limits, write_names
 from .structure import Names, label_distances, label_linkage
@@ -257,7 +258,7 @@ class LabelMapDisplay:
         if X is not None:
             points = (estimator.transform(X) - centre) @ axes.T
             y = estimator.predict(X) if y is None else np.asarray(y)
-            classes = np.searchsorted(estimator.classes_, y)
+            classes = encode(y, estimator.classes_)
         found = cls(
             (labels - centre) @ axes.T,
             names_of(estimator, names),

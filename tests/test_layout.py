@@ -17,7 +17,7 @@ FLOORS = (
     {"heads._head", "heads.adaptive", "heads.discriminant"},
     {"heads.adaptive_head", "heads.one_hot", "heads.static", "heads.embedding"},
     {"heads.retrospection"},
-    {"_compat", "_seeding", "_processes", "_archive", "_typing"},
+    {"_compat", "_seeding", "_processes", "_archive", "_labels", "_typing"},
     {"_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
     {"_averaging", "_recalibration", "_network", "_parameters", "_plain"},
     {"_net", "_start", "_images", "_identity", "_feature_store", "_progress"},
@@ -40,7 +40,7 @@ FLOORS = (
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {
     "structure": {"_class_distances", "_wordnet"},
-    "plots": {"structure", "_drawing", "_learning_curves", "_map_names"},
+    "plots": {"structure", "_drawing", "_labels", "_learning_curves", "_map_names"},
     "_learning_curves": {"_drawing"},
     "features": {"_identity", "_images", "_typing", "_validation", "backbones"},
     "_class_distances": {"_wordnet"},
@@ -54,6 +54,7 @@ OUTSIDE = {
     "structure": {"numpy", "scipy"},
     "_class_distances": {"numpy", "scipy", "sklearn"},
     "_wordnet": {"numpy", "pandas", "nltk"},
+    "_labels": {"numpy"},
     "plots": {"numpy", "scipy", "sklearn", "matplotlib", "typing_extensions"},
     "_learning_curves": {"numpy", "sklearn", "matplotlib", "typing_extensions"},
     "_drawing": {"numpy", "matplotlib"},

@@ -171,6 +171,17 @@ def image_batches(images, batch_size=READ_ONCE_IMAGES, n_workers=0):
             yield torch.stack(list(same))
 
 
+# Labels as the ``__getitem__`` of these classes takes them, before target_transform.
+STORED = {
+    "torchvision.datasets.cifar.CIFAR10": lambda data: data.targets,
+    "torchvision.datasets.folder.DatasetFolder": lambda data: [
+        t for _, t in data.samples
+    ],
+    "torchvision.datasets.mnist.MNIST": lambda data: [int(t) for t in data.targets],
+    "torchvision.datasets.usps.USPS": lambda data: [int(t) for t in data.targets],
+}
+
+
 def dataset_labels(dataset):
     """The labels of a data set of pairs (image, label), (n,).
 
@@ -179,18 +190,36 @@ def dataset_labels(dataset):
     ValueError
         If it gives images alone.
     """
-    if hasattr(dataset, "targets"):
-        change = getattr(dataset, "target_transform", None)
-        targets = dataset.targets
-        return np.asarray([change(t) for t in targets] if change else targets)
-    if isinstance(dataset, TensorDataset) and len(dataset.tensors) > 1:
-        return dataset.tensors[1].cpu().numpy()
-    if isinstance(dataset, ConcatDataset):
+    if _reader(dataset) is ConcatDataset:
         return np.concatenate([dataset_labels(part) for part in dataset.datasets])
-    if isinstance(dataset, Subset) and hasattr(dataset.dataset, "targets"):
-        return dataset_labels(dataset.dataset)[np.asarray(dataset.indices)]
     with own_stream(torch.Generator()):
-        return np.asarray([_label(dataset, i) for i in range(len(dataset))])
+        found = _stored_labels(dataset)
+        if found is None:
+            found = np.asarray([_label(dataset, i) for i in range(len(dataset))])
+        return found
+
+
+def _stored_labels(dataset):
+    """The labels that the items have, without reading these, or None.
+
+    An attribute tells nothing of what another ``__getitem__`` makes of it.
+    """
+    reader = _reader(dataset)
+    if reader is Subset:
+        found = _stored_labels(dataset.dataset)
+        return None if found is None else found[np.asarray(dataset.indices, int)]
+    if reader is TensorDataset and len(dataset.tensors) > 1:
+        return dataset.tensors[1].cpu().numpy()
+    stored = STORED.get(f"{reader.__module__}.{reader.__qualname__}")
+    if stored is None:
+        return None
+    labels, change = stored(dataset), dataset.target_transform
+    return np.asarray([change(t) for t in labels] if change else labels)
+
+
+def _reader(dataset):
+    """The class whose ``__getitem__`` reads the items."""
+    return next(kind for kind in type(dataset).__mro__ if "__getitem__" in vars(kind))
 
 
 def _label(dataset, i):

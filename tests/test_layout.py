@@ -40,7 +40,14 @@ FLOORS = (
 # What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
 APART = {
     "structure": {"_class_distances", "_wordnet"},
-    "plots": {"structure", "_drawing", "_labels", "_learning_curves", "_map_names"},
+    "plots": {
+        "structure",
+        "_class_distances",
+        "_drawing",
+        "_labels",
+        "_learning_curves",
+        "_map_names",
+    },
     "_learning_curves": {"_drawing"},
     "features": {"_identity", "_images", "_typing", "_validation", "backbones"},
     "_class_distances": {"_wordnet"},

@@ -4,6 +4,7 @@ import bisect
 import contextlib
 import itertools
 import threading
+from os import PathLike
 
 import numpy as np
 import torch
@@ -49,22 +50,8 @@ def check_images(X):
 
 def _checked_images(X):
     as_array = not isinstance(X, torch.Tensor)
-    if as_array:
-        X = _as_array(X)
-        if X.dtype != np.uint8 and X.dtype.kind != "f":
-            raise ValueError(f"{TAKES}. Got an array of dtype {X.dtype}.")
-        if X.dtype.kind == "f" and X.dtype not in (np.float16, np.float32, np.float64):
-            X = X.astype(np.float32)
-        X = as_tensor(np.ascontiguousarray(X) if min(X.strides, default=0) < 0 else X)
-    X = X.detach()
-    if X.ndim == 3:
-        images = X[:, None]
-    elif X.ndim == 4:
-        first, last = X.shape[1] in (1, 3), X.shape[3] in (1, 3)
-        # Where both fit, tensors have channels first and arrays last.
-        images = X if first and not (last and as_array) else X.permute(0, 3, 1, 2)
-    else:
-        images = None
+    X = _array_as_tensor(X) if as_array else X.detach()
+    images = _channels_first(X, as_array)
     if images is None or images.shape[1] not in (1, 3) or 0 in images.shape:
         raise ValueError(f"{TAKES}. Got shape {tuple(X.shape)}.")
     if images.is_floating_point():
@@ -72,6 +59,38 @@ def _checked_images(X):
     elif images.dtype != torch.uint8:
         raise ValueError(f"{TAKES}. Got a tensor of {images.dtype}.")
     return images
+
+
+def _array_as_tensor(X):
+    X = _as_array(X)
+    first = X.flat[0] if X.size else None
+    if isinstance(first, (str, bytes, PathLike)):
+        raise ValueError(
+            f"{TAKES}. Got paths or other texts: pass a Dataset that reads the files, "
+            "such as torchvision.datasets.ImageFolder."
+        )
+    if X.dtype != np.uint8 and X.dtype.kind != "f":
+        raise ValueError(f"{TAKES}. Got an array of dtype {X.dtype}.")
+    if X.dtype.kind == "f" and X.dtype not in (np.float16, np.float32, np.float64):
+        X = X.astype(np.float32)
+    return as_tensor(np.ascontiguousarray(X) if min(X.strides, default=0) < 0 else X)
+
+
+def _channels_first(X, as_array):
+    """The images (n, C, H, W), or None where there are no such dimensions."""
+    if X.ndim == 3 and X.shape[2] in (1, 3):
+        # Else a single image would be as many as it is high.
+        raise ValueError(
+            f"{TAKES}. Got shape {tuple(X.shape)}: pass a single image as X[None], "
+            f"grey images that are {X.shape[2]} pixels wide as X[:, None]."
+        )
+    if X.ndim == 3:
+        return X[:, None]
+    if X.ndim != 4:
+        return None
+    first, last = X.shape[1] in (1, 3), X.shape[3] in (1, 3)
+    # Where both fit, tensors have channels first and arrays last.
+    return X if first and not (last and as_array) else X.permute(0, 3, 1, 2)
 
 
 def _as_array(X):

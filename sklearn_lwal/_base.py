@@ -256,10 +256,7 @@ class LabelLearningClassifier(
     def _eval_rows(self, eval_set, wide):
         if self.backbone is not None and is_dataset(eval_set):
             eval_set = eval_set, None
-        if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
-            raise ValueError(
-                f"eval_set must be a pair (X, y). Got {type(eval_set).__name__}."
-            )
+        check.check_pair(eval_set)
         X, y = self._training_features(*eval_set, False)
         X, y = self._check_input(X, y, False, "all" if wide else "needed")
         return self._rows(X, encode(y, self.classes_, "The y of eval_set"))

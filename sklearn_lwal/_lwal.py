@@ -163,7 +163,7 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         most accurate. Without effect in ``partial_fit``.
     validation_fraction : float, default=0.1
         Share held out for early stopping, in (0, 1), stratified.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without improvement before early stopping.
     tol : float, default=1e-4
         The least improvement that counts.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._identity import fingerprint
 from ._labels import plain, same_labels
-from ._validation import reading
+from ._validation import check_no_missing, reading
 
 # What may change between two calls that train the same model.
 FREE = frozenset(
@@ -67,6 +67,7 @@ def check_unchanged(estimator, before):
 def check_same_classes(labels, classes):
     """A model that goes on training keeps its classes."""
     with reading("classes"):
+        check_no_missing(labels, "classes")
         labels = np.unique(labels)
     if not same_labels(labels, classes):
         raise ValueError(

@@ -13,6 +13,7 @@ from ._ambient import in_known_state
 from ._backbone import BackboneMixin
 from ._batches import LabelledRows, held_out, n_counted
 from ._building import BuildingMixin
+from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
 from ._early_stopping import StopOnAccuracy
 from ._errors import memory_errors, unchanged_on_error
@@ -32,6 +33,7 @@ from ._typing import Column, Samples
 class LabelLearningClassifier(
     BackboneMixin,
     BuildingMixin,
+    CallbackParametersMixin,
     ExportMixin,
     LatentClassifierMixin,
     SavingMixin,

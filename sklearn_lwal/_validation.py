@@ -112,9 +112,12 @@ def resolve_optimizer(optimizer):
 
 
 def check_callbacks(callbacks):
-    """Only skorch callbacks, or (name, callback) pairs."""
+    """Only skorch callbacks, or (name, callback) pairs, whose callback may be None."""
     for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        named = isinstance(item, tuple) and len(item) == 2
+        callback = item[1] if named else item
+        if named and callback is None:
+            continue
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise ValueError(

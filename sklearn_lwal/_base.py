@@ -147,6 +147,11 @@ class LabelLearningClassifier(
             As in :meth:`fit`; also if y has a class that is not in ``classes``.
         TypeError, MemoryError
             As in :meth:`fit`.
+
+        Notes
+        -----
+        The weights change in place. A thread that predicts meanwhile may see those of
+        several steps at once: let it have a copy, ``copy.deepcopy(clf)``.
         """
         self._validate_params()
         self._check_parameters()

@@ -75,6 +75,8 @@ class OpenSetMixin(FittedAttributes):
         dimension, also where ``output_dim`` is a multiple of the number of classes.
         Training that goes on (:meth:`partial_fit`, a warm start) has the new classes
         like all others.
+
+        Other threads may predict meanwhile: a call sees all of the new classes or none.
         """
         check_is_fitted(self)
         X, y = self._check_input(*self._training_features(X, y, False), False, "all")
@@ -90,14 +92,15 @@ class OpenSetMixin(FittedAttributes):
             labels = self.net_.module_.head.latents_of(sums / masses[:, None])
             spread = self._spread_of(rows, labels.detach())
         classes, kept, added = _with_new(self.classes_, new)
-        self._grow(kept, added, sums / masses[:, None])
-        self.classes_ = classes
-        known = getattr(self, "_feature_sums", None)
-        if known is not None:
-            more = sums.cpu(), masses.cpu()
-            self._feature_sums = _merged(known, more, kept, added)
-        if self._spread_sums is not None:
-            self._spread_sums = _merged(self._spread_sums, spread, kept, added)
+        net = self._grown_net(kept, added, sums / masses[:, None])
+        grown = {"net_": net, "classes_": classes}
+        more = {"_feature_sums": (sums.cpu(), masses.cpu()), "_spread_sums": spread}
+        for name in more:
+            known = getattr(self, name, None)
+            if known is not None:
+                grown[name] = _merged(known, more[name], kept, added)
+        # In one step: other threads that predict see all of it or nothing.
+        self.__dict__.update(grown)
         return self
 
     @in_known_state
@@ -133,17 +136,17 @@ class OpenSetMixin(FittedAttributes):
         MemoryError
             If the GPU has too little memory for a batch.
         """
-        check_is_fitted(self)
-        if self._spread_sums is None:
+        seen = self._seen()
+        if seen._spread_sums is None:
             raise ValueError(
                 "The model was saved without the spread of its classes. Fit it again."
             )
-        adaptive = self.net_.module_.head.adaptive
+        adaptive = seen.net_.module_.head.adaptive
         offset = adaptive.class_offset.cpu().numpy()
-        distance = (offset - self._infer(X, "scores")) / self.temperature_
+        distance = (offset - self._infer(X, "scores", seen)) / seen.temperature_
         nearest = distance.argmin(axis=1)
         found = np.take_along_axis(distance, nearest[:, None], axis=1)[:, 0]
-        return np.maximum(found, 0) / self._spread().astype(found.dtype)[nearest]
+        return np.maximum(found, 0) / seen._spread().astype(found.dtype)[nearest]
 
     def _new_classes(self, y):
         new = np.unique(y)
@@ -160,13 +163,15 @@ class OpenSetMixin(FittedAttributes):
             )
         return new
 
-    def _grow(self, places, added, means):
-        net = self.net_
-        indices = torch.from_numpy(places), torch.from_numpy(added)
-        net.module_.head.add_classes(*indices, means)
-        net.classes = np.arange(len(places) + len(added))
+    def _grown_net(self, kept, added, means):
+        """A net with more classes, which goes on with the tensors of this one."""
+        net, module = object.__new__(type(self.net_)), self.net_.module_.sharing()
+        vars(net).update(vars(self.net_), module=module, module_=module)
+        module.head.add_classes(*map(torch.from_numpy, (kept, added)), means)
+        net.classes = np.arange(len(kept) + len(added))
         # One of fewer labels.
         net.restart_average()
+        return net
 
     def _measure(self, train, partial):
         earlier = getattr(self, "_spread_sums", None) if partial else None

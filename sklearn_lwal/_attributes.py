@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ._net import LabelNet
@@ -39,6 +40,16 @@ class FittedAttributes(SharedParameters, BaseEstimator):
     backbone_: nn.Module
     net_: LabelNet
     _feature_sums: tuple[Tensor, Tensor]
+
+    def _seen(self):
+        """The fitted estimator as it stands, for a call that asks for several things.
+
+        Another thread may publish others meanwhile, which it does in one step.
+        """
+        check_is_fitted(self)
+        found = object.__new__(type(self))
+        vars(found).update(vars(self))
+        return found
 
     # Read from the net, so that they are those of its weights, whoever has set these.
 

@@ -69,7 +69,10 @@ class BackboneMixin(FittedAttributes):
         """Mean accuracy on X and y; a Dataset brings its own labels where y is None."""
         if y is None and self.backbone is not None and is_dataset(X):
             y = dataset_labels(X)
-        return super().score(X, host_labels(y), sample_weight)
+        y = host_labels(y)
+        with check.reading("y"):
+            check.check_no_missing(y)
+        return super().score(X, y, sample_weight)
 
     def _features(self, X):
         """Features or, where the backbone is trained, images."""

@@ -13,6 +13,7 @@ from ._ambient import in_known_state
 from ._backbone import BackboneMixin
 from ._batches import LabelledRows, held_out, n_counted
 from ._building import BuildingMixin
+from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
 from ._early_stopping import StopOnAccuracy
 from ._errors import memory_errors, unchanged_on_error
@@ -20,6 +21,7 @@ from ._export import ExportMixin
 from ._history import RECENT
 from ._images import is_dataset
 from ._inference import LatentClassifierMixin
+from ._labels import encode
 from ._progress import EpochProgress
 from ._random import random_state, torch_seed
 from ._resumption import built_from, check_same_classes, check_unchanged
@@ -31,6 +33,7 @@ from ._typing import Column, Samples
 class LabelLearningClassifier(
     BackboneMixin,
     BuildingMixin,
+    CallbackParametersMixin,
     ExportMixin,
     LatentClassifierMixin,
     SavingMixin,
@@ -101,7 +104,8 @@ class LabelLearningClassifier(
             classes = np.unique(y)
             if warm:
                 check_same_classes(classes, self.classes_)
-            self.classes_ = classes
+            else:
+                self.classes_ = classes
             index, weight, class_weights = self._encode(X, y, sample_weight)
             check.check_two_classes(self, self.classes_[index], weight)
             self._start(n_counted(index, weight), warm, class_weights, saved)
@@ -143,6 +147,11 @@ class LabelLearningClassifier(
             As in :meth:`fit`; also if y has a class that is not in ``classes``.
         TypeError, MemoryError
             As in :meth:`fit`.
+
+        Notes
+        -----
+        The weights change in place. A thread that predicts meanwhile may see those of
+        several steps at once: let it have a copy, ``copy.deepcopy(clf)``.
         """
         self._validate_params()
         self._check_parameters()
@@ -208,8 +217,10 @@ class LabelLearningClassifier(
 
     def _encode(self, X, y, sample_weight):
         """Class indices, row weights and class weights (the latter may be None)."""
-        index = check.encode(y, self.classes_)
-        class_weights = check.check_class_weight(self.class_weight, self.classes_, y)
+        index = encode(y, self.classes_)
+        class_weights = check.check_class_weight(
+            self.class_weight, self.classes_, self.classes_[index]
+        )
         weight = check.check_weights(sample_weight, class_weights, X, index)
         return index, weight, class_weights
 
@@ -252,13 +263,10 @@ class LabelLearningClassifier(
     def _eval_rows(self, eval_set, wide):
         if self.backbone is not None and is_dataset(eval_set):
             eval_set = eval_set, None
-        if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
-            raise ValueError(
-                f"eval_set must be a pair (X, y). Got {type(eval_set).__name__}."
-            )
+        check.check_pair(eval_set)
         X, y = self._training_features(*eval_set, False)
         X, y = self._check_input(X, y, False, "all" if wide else "needed")
-        return self._rows(X, check.encode(y, self.classes_, "The y of eval_set"))
+        return self._rows(X, encode(y, self.classes_, "The y of eval_set"))
 
     def _prepare(self, train, resume, partial=False):
         """What the head wants to know of the rows before it is trained on them."""

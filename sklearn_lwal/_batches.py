@@ -54,9 +54,20 @@ class LabelledRows(Dataset):
         return len(self.rows) if self.subset is None else len(self.subset)
 
     def __getitem__(self, i):
-        index = torch.arange(len(self))[i].reshape(-1).to(self._y.device)
+        places = torch.arange(len(self))[i]
+        index = places.reshape(-1).to(self._y.device)
         index = index if self.subset is None else self.subset[index]
-        return self.rows.take(index)[0], self._y[index][0]
+        X, y = self.rows.take(index), self._y[index]
+        return (X, y) if places.ndim else (X[0], y[0])
+
+    def as_given(self):
+        """X and the class indices of all rows, arrays as far as they are on the host.
+
+        The memory is shared: features that came as float32 are those that were passed.
+        """
+        X = self.rows.whole
+        on_host = isinstance(X, torch.Tensor) and X.device.type == "cpu"
+        return X.numpy() if on_host else X, self._y.cpu().numpy()
 
     @property
     def X(self):

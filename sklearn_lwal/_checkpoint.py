@@ -14,6 +14,7 @@ from . import _processes as processes
 from ._batches import LabelledRows
 from ._expected import check_fields
 from ._images import as_images, is_dataset
+from ._labels import plain, same_labels
 from ._net_state import STATE, net_state, set_net_state
 from ._plain import NotPlain, decode, encode
 from ._resumption import described
@@ -164,8 +165,8 @@ class Checkpoint:
         saved = self.saved
         if saved is None:
             return False
-        if not np.array_equal(saved["classes"], clf.classes_):
-            raise self._refused(f"has other classes, {saved['classes'].tolist()}")
+        if not same_labels(saved["classes"], clf.classes_):
+            raise self._refused(f"has other classes, {plain(saved['classes'])}")
         for name, digest in self.begin["data"].items():
             if saved["data"].get(name) != digest:
                 raise self._refused(f"is of a fit with other {name}")

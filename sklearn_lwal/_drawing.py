@@ -35,6 +35,12 @@ def names_of(estimator, names):
     return [str(name) for name in names]
 
 
+def write_literally(texts):
+    """Let matplotlib write what stands between dollars as it is, not as a formula."""
+    for text in texts:
+        text.set_parse_math(False)
+
+
 def colours_of(n_classes):
     from matplotlib import colormaps
 

@@ -17,8 +17,10 @@ def unchanged_on_error(estimator, resume):
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
+        # Never without what another thread may be looking for.
         vars(estimator).update(before)
+        for name in vars(estimator).keys() - before.keys():
+            delattr(estimator, name)
         if resume:
             estimator.net_.restore(snapshot)
             estimator._rng.set_state(drawn)

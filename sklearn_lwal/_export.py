@@ -118,12 +118,12 @@ class ExportMixin(FittedAttributes):
         pickles it with the names of this library's classes, which then has to be
         installed where it is loaded.
         """
-        check_is_fitted(self)
-        network = self.net_.module_.after_backbone(torch.float32)
+        seen = self._seen()
+        network = seen.net_.module_.after_backbone(torch.float32)
         backbone = None
         if self.backbone is not None:
             backbone = copy.deepcopy(self.backbone_)
-        return Probabilities(network, backbone, self.classes_).cpu().eval()
+        return Probabilities(network, backbone, seen.classes_).cpu().eval()
 
     @in_known_state
     def to_onnx(

@@ -4,6 +4,7 @@ import bisect
 import contextlib
 import itertools
 import threading
+from os import PathLike
 
 import numpy as np
 import torch
@@ -49,22 +50,8 @@ def check_images(X):
 
 def _checked_images(X):
     as_array = not isinstance(X, torch.Tensor)
-    if as_array:
-        X = _as_array(X)
-        if X.dtype != np.uint8 and X.dtype.kind != "f":
-            raise ValueError(f"{TAKES}. Got an array of dtype {X.dtype}.")
-        if X.dtype.kind == "f" and X.dtype not in (np.float16, np.float32, np.float64):
-            X = X.astype(np.float32)
-        X = as_tensor(np.ascontiguousarray(X) if min(X.strides, default=0) < 0 else X)
-    X = X.detach()
-    if X.ndim == 3:
-        images = X[:, None]
-    elif X.ndim == 4:
-        first, last = X.shape[1] in (1, 3), X.shape[3] in (1, 3)
-        # Where both fit, tensors have channels first and arrays last.
-        images = X if first and not (last and as_array) else X.permute(0, 3, 1, 2)
-    else:
-        images = None
+    X = _array_as_tensor(X) if as_array else X.detach()
+    images = _channels_first(X, as_array)
     if images is None or images.shape[1] not in (1, 3) or 0 in images.shape:
         raise ValueError(f"{TAKES}. Got shape {tuple(X.shape)}.")
     if images.is_floating_point():
@@ -72,6 +59,38 @@ def _checked_images(X):
     elif images.dtype != torch.uint8:
         raise ValueError(f"{TAKES}. Got a tensor of {images.dtype}.")
     return images
+
+
+def _array_as_tensor(X):
+    X = _as_array(X)
+    first = X.flat[0] if X.size else None
+    if isinstance(first, (str, bytes, PathLike)):
+        raise ValueError(
+            f"{TAKES}. Got paths or other texts: pass a Dataset that reads the files, "
+            "such as torchvision.datasets.ImageFolder."
+        )
+    if X.dtype != np.uint8 and X.dtype.kind != "f":
+        raise ValueError(f"{TAKES}. Got an array of dtype {X.dtype}.")
+    if X.dtype.kind == "f" and X.dtype not in (np.float16, np.float32, np.float64):
+        X = X.astype(np.float32)
+    return as_tensor(np.ascontiguousarray(X) if min(X.strides, default=0) < 0 else X)
+
+
+def _channels_first(X, as_array):
+    """The images (n, C, H, W), or None where there are no such dimensions."""
+    if X.ndim == 3 and X.shape[2] in (1, 3):
+        # Else a single image would be as many as it is high.
+        raise ValueError(
+            f"{TAKES}. Got shape {tuple(X.shape)}: pass a single image as X[None], "
+            f"grey images that are {X.shape[2]} pixels wide as X[:, None]."
+        )
+    if X.ndim == 3:
+        return X[:, None]
+    if X.ndim != 4:
+        return None
+    first, last = X.shape[1] in (1, 3), X.shape[3] in (1, 3)
+    # Where both fit, tensors have channels first and arrays last.
+    return X if first and not (last and as_array) else X.permute(0, 3, 1, 2)
 
 
 def _as_array(X):
@@ -171,6 +190,17 @@ def image_batches(images, batch_size=READ_ONCE_IMAGES, n_workers=0):
             yield torch.stack(list(same))
 
 
+# Labels as the ``__getitem__`` of these classes takes them, before target_transform.
+STORED = {
+    "torchvision.datasets.cifar.CIFAR10": lambda data: data.targets,
+    "torchvision.datasets.folder.DatasetFolder": lambda data: [
+        t for _, t in data.samples
+    ],
+    "torchvision.datasets.mnist.MNIST": lambda data: [int(t) for t in data.targets],
+    "torchvision.datasets.usps.USPS": lambda data: [int(t) for t in data.targets],
+}
+
+
 def dataset_labels(dataset):
     """The labels of a data set of pairs (image, label), (n,).
 
@@ -179,18 +209,36 @@ def dataset_labels(dataset):
     ValueError
         If it gives images alone.
     """
-    if hasattr(dataset, "targets"):
-        change = getattr(dataset, "target_transform", None)
-        targets = dataset.targets
-        return np.asarray([change(t) for t in targets] if change else targets)
-    if isinstance(dataset, TensorDataset) and len(dataset.tensors) > 1:
-        return dataset.tensors[1].cpu().numpy()
-    if isinstance(dataset, ConcatDataset):
+    if _reader(dataset) is ConcatDataset:
         return np.concatenate([dataset_labels(part) for part in dataset.datasets])
-    if isinstance(dataset, Subset) and hasattr(dataset.dataset, "targets"):
-        return dataset_labels(dataset.dataset)[np.asarray(dataset.indices)]
     with own_stream(torch.Generator()):
-        return np.asarray([_label(dataset, i) for i in range(len(dataset))])
+        found = _stored_labels(dataset)
+        if found is None:
+            found = np.asarray([_label(dataset, i) for i in range(len(dataset))])
+        return found
+
+
+def _stored_labels(dataset):
+    """The labels that the items have, without reading these, or None.
+
+    An attribute tells nothing of what another ``__getitem__`` makes of it.
+    """
+    reader = _reader(dataset)
+    if reader is Subset:
+        found = _stored_labels(dataset.dataset)
+        return None if found is None else found[np.asarray(dataset.indices, int)]
+    if reader is TensorDataset and len(dataset.tensors) > 1:
+        return dataset.tensors[1].cpu().numpy()
+    stored = STORED.get(f"{reader.__module__}.{reader.__qualname__}")
+    if stored is None:
+        return None
+    labels, change = stored(dataset), dataset.target_transform
+    return np.asarray([change(t) for t in labels] if change else labels)
+
+
+def _reader(dataset):
+    """The class whose ``__getitem__`` reads the items."""
+    return next(kind for kind in type(dataset).__mro__ if "__getitem__" in vars(kind))
 
 
 def _label(dataset, i):

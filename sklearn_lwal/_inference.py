@@ -11,7 +11,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from ._ambient import in_known_state
 from ._attributes import FittedAttributes
@@ -45,17 +44,17 @@ class LatentClassifierMixin(
     @in_known_state
     def predict(self, X: Samples) -> NDArray:
         """The class of each row, (n_samples,)."""
-        return RESPONSES["predict"](self._infer(X, "scores"), self.classes_)
+        return self._respond("predict", X)
 
     @in_known_state
     def predict_proba(self, X: Samples) -> NDArray:
         """Probabilities, (n_samples, n_classes), in the order of ``classes_``."""
-        return RESPONSES["predict_proba"](self._infer(X, "scores"), self.classes_)
+        return self._respond("predict_proba", X)
 
     @in_known_state
     def predict_log_proba(self, X: Samples) -> NDArray:
         """Logarithms of the probabilities, (n_samples, n_classes)."""
-        return RESPONSES["predict_log_proba"](self._infer(X, "scores"), self.classes_)
+        return self._respond("predict_log_proba", X)
 
     @in_known_state
     def decision_function(self, X: Samples) -> NDArray:
@@ -64,32 +63,36 @@ class LatentClassifierMixin(
         For two classes, as in scikit-learn, one column: the score of
         ``classes_[1]`` minus that of ``classes_[0]``, (n_samples,).
         """
-        return RESPONSES["decision_function"](self._infer(X, "scores"), self.classes_)
+        return self._respond("decision_function", X)
 
     @in_known_state
     def transform(self, X: Samples) -> NDArray:
         """The latent z of each row, (n_samples, output_dim)."""
         return self._infer(X, "latent")
 
+    def _respond(self, method, X):
+        seen = self._seen()
+        return RESPONSES[method](self._infer(X, "scores", seen), seen.classes_)
+
     @property
     def _n_features_out(self):
         return self.labels_.shape[1]
 
-    def _infer(self, X, output):
+    def _infer(self, X, output, seen=None):
         """The network's output, computed in float64 where the device has it.
 
         In double precision a row's result does not depend on the rows that share
         its batch, and distances far from the origin keep their digits. A backbone stays
-        in its own.
+        in its own. ``seen`` is what :meth:`_seen` gave, where the caller asks for more.
         """
-        check_is_fitted(self)
+        net = (seen or self._seen()).net_
         X = self._features(X)
         images = self._trains_backbone
         if not images:
             X = check_X(self, X, reset=False)
-        device = torch.device(self.net_.device)
+        device = torch.device(net.device)
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        module = self.net_.module_.evaluating(dtype)
+        module = net.module_.evaluating(dtype)
         dtype_out = np.float32 if images else answer_dtype(X)
         read = self._encoded if images else inference_batches
         n_rows = len(X) if images else X.shape[0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
-from ._drawing import axes_for
+from ._drawing import axes_for, write_literally
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ class LearningCurvesDisplay:
         ax.set_xlabel("epoch" if self.x == "epochs" else "seconds of training")
         ax.set_ylabel(MEASURES.get(self.measure, self.measure))
         ax.grid(alpha=0.3)
-        ax.legend()
+        write_literally(ax.legend().get_texts())
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

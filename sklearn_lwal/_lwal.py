@@ -163,7 +163,7 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         most accurate. Without effect in ``partial_fit``.
     validation_fraction : float, default=0.1
         Share held out for early stopping, in (0, 1), stratified.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or inf, default=10
         Epochs without improvement before early stopping.
     tol : float, default=1e-4
         The least improvement that counts.
@@ -201,7 +201,10 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         its share of every batch, loss and labels are those of the whole batch. All
         must call the method with the same data.
     callbacks : list of skorch callbacks, default=None
-        Called by the net in training.
+        Or of pairs (name, callback). Called by the net in training, as skorch's: its X
+        and Datasets are those of :meth:`fit`, its y holds indices of ``classes_``. By
+        name they and their parameters are parameters of the classifier, such as
+        ``callbacks__name__patience``.
     net_params : dict, default=None
         Handed to the skorch net last, for what is not named here, such as
         ``{"optimizer__weight_decay": 0.01}``.

@@ -39,6 +39,7 @@ def write_names(ax, places, names, fontsize):
             xytext=(0, 0),
             textcoords="offset points",
             fontsize=fontsize,
+            parse_math=False,
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "0.3"},
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "alpha": 0.7, "lw": 0},
             zorder=3,

@@ -12,12 +12,12 @@ import math
 import time
 
 import torch
-from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
 from . import _processes as processes
 from ._averaging import WeightAverage
 from ._batches import sums_by_class
+from ._callback_face import CallbackFace
 from ._epoch_totals import EpochTotals, check_finite
 from ._errors import memory_errors
 from ._history import CountedHistory
@@ -34,7 +34,7 @@ OWN_PREFIX = "lwal_"
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
-class LabelNet(NeuralNetClassifier):
+class LabelNet(CallbackFace):
     """A skorch classifier whose module brings its own loss.
 
     Parameters
@@ -76,14 +76,9 @@ class LabelNet(NeuralNetClassifier):
     # Pickled together with the module whose tensors it averages, and loaded without a
     # GPU like that.
     cuda_dependent_attributes_ = [
-        *NeuralNetClassifier.cuda_dependent_attributes_,
+        *CallbackFace.cuda_dependent_attributes_,
         "average_",
     ]
-
-    @property
-    def _default_callbacks(self):
-        # The engine writes the history itself, and the face shows progress.
-        return []
 
     def initialize_history(self):
         """Start an empty history."""

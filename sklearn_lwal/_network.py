@@ -102,7 +102,7 @@ def hidden_layers(in_features, sizes, dropout):
 
 
 def _converted(module, dtype, known):
-    """A module like another, with its tensors in this precision."""
+    """A module like another, with its tensors in this precision, or its own."""
     if id(module) in known:
         return known[id(module)]
     found = known[id(module)] = object.__new__(type(module))
@@ -118,7 +118,7 @@ def _converted(module, dtype, known):
 
 
 def _as(tensor, dtype):
-    if tensor is None or not tensor.is_floating_point():
+    if dtype is None or tensor is None or not tensor.is_floating_point():
         return tensor
     return tensor.detach().to(dtype)
 
@@ -179,6 +179,10 @@ class Network(nn.Module):
         the rest is shared, and the network stays as it is for other threads.
         """
         return _converted(self, dtype, {id(self.backbone): None})
+
+    def sharing(self):
+        """A network of modules of its own with the tensors and the backbone of this."""
+        return _converted(self, None, {id(self.backbone): self.backbone})
 
     @property
     def first_layer(self):

@@ -12,6 +12,7 @@ from . import _validation as check
 from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
+from ._labels import encode, places, plain, same_labels
 from ._typing import Column, Samples
 from .heads.functional import class_membership
 
@@ -74,11 +75,13 @@ class OpenSetMixin(FittedAttributes):
         dimension, also where ``output_dim`` is a multiple of the number of classes.
         Training that goes on (:meth:`partial_fit`, a warm start) has the new classes
         like all others.
+
+        Other threads may predict meanwhile: a call sees all of the new classes or none.
         """
         check_is_fitted(self)
         X, y = self._check_input(*self._training_features(X, y, False), False, "all")
         new = self._new_classes(y)
-        index = check.encode(y, new)
+        index = encode(y, new)
         weight = check.check_weights(sample_weight, None, X, index)
         with memory_errors("Pass fewer rows"):
             rows = self._rows(X, index, weight)
@@ -88,17 +91,16 @@ class OpenSetMixin(FittedAttributes):
                 raise ValueError(f"The classes {empty} have no samples of any weight.")
             labels = self.net_.module_.head.latents_of(sums / masses[:, None])
             spread = self._spread_of(rows, labels.detach())
-        classes = np.unique(np.concatenate([self.classes_, new]))
-        places = np.searchsorted(classes, self.classes_)
-        added = np.searchsorted(classes, new)
-        self._grow(places, added, sums / masses[:, None])
-        self.classes_ = classes
-        known = getattr(self, "_feature_sums", None)
-        if known is not None:
-            more = sums.cpu(), masses.cpu()
-            self._feature_sums = _merged(known, more, places, added)
-        if self._spread_sums is not None:
-            self._spread_sums = _merged(self._spread_sums, spread, places, added)
+        classes, kept, added = _with_new(self.classes_, new)
+        net = self._grown_net(kept, added, sums / masses[:, None])
+        grown = {"net_": net, "classes_": classes}
+        more = {"_feature_sums": (sums.cpu(), masses.cpu()), "_spread_sums": spread}
+        for name in more:
+            known = getattr(self, name, None)
+            if known is not None:
+                grown[name] = _merged(known, more[name], kept, added)
+        # In one step: other threads that predict see all of it or nothing.
+        self.__dict__.update(grown)
         return self
 
     @in_known_state
@@ -134,44 +136,42 @@ class OpenSetMixin(FittedAttributes):
         MemoryError
             If the GPU has too little memory for a batch.
         """
-        check_is_fitted(self)
-        if self._spread_sums is None:
+        seen = self._seen()
+        if seen._spread_sums is None:
             raise ValueError(
                 "The model was saved without the spread of its classes. Fit it again."
             )
-        adaptive = self.net_.module_.head.adaptive
+        adaptive = seen.net_.module_.head.adaptive
         offset = adaptive.class_offset.cpu().numpy()
-        distance = (offset - self._infer(X, "scores")) / self.temperature_
+        distance = (offset - self._infer(X, "scores", seen)) / seen.temperature_
         nearest = distance.argmin(axis=1)
         found = np.take_along_axis(distance, nearest[:, None], axis=1)[:, 0]
-        return np.maximum(found, 0) / self._spread().astype(found.dtype)[nearest]
+        return np.maximum(found, 0) / seen._spread().astype(found.dtype)[nearest]
 
     def _new_classes(self, y):
         new = np.unique(y)
-        if new.dtype.kind in "iuf" and self.classes_.dtype.kind in "iuf":
-            # Integers stay such where the new ones came as floats.
-            same = new.astype(self.classes_.dtype)
-            new = same if np.array_equal(same, new) else new
         if _kinds(new) != _kinds(self.classes_):
             raise ValueError(
                 "New class labels must be of the same kind as the known ones, "
-                f"{self.classes_[:3].tolist()}. Got {new[:3].tolist()}."
+                f"{plain(self.classes_[:3])}. Got {plain(new[:3])}."
             )
-        known = np.intersect1d(new, self.classes_)
+        known = new[places(new, self.classes_) >= 0]
         if len(known):
             raise ValueError(
-                f"The classes {known.tolist()} are known already. Pass samples of new "
+                f"The classes {plain(known)} are known already. Pass samples of new "
                 "classes alone; partial_fit goes on with those that are there."
             )
         return new
 
-    def _grow(self, places, added, means):
-        net = self.net_
-        indices = torch.from_numpy(places), torch.from_numpy(added)
-        net.module_.head.add_classes(*indices, means)
-        net.classes = np.arange(len(places) + len(added))
+    def _grown_net(self, kept, added, means):
+        """A net with more classes, which goes on with the tensors of this one."""
+        net, module = object.__new__(type(self.net_)), self.net_.module_.sharing()
+        vars(net).update(vars(self.net_), module=module, module_=module)
+        module.head.add_classes(*map(torch.from_numpy, (kept, added)), means)
+        net.classes = np.arange(len(kept) + len(added))
         # One of fewer labels.
         net.restart_average()
+        return net
 
     def _measure(self, train, partial):
         earlier = getattr(self, "_spread_sums", None) if partial else None
@@ -214,17 +214,35 @@ class OpenSetMixin(FittedAttributes):
 
 def _kinds(labels):
     """What can be sorted together."""
-    kinds = {type(value) for value in labels.tolist()}
+    kinds = {type(value) for value in plain(labels)}
     alike = {int: "number", float: "number", np.str_: str}
     return {alike.get(kind, kind) for kind in kinds}
 
 
-def _merged(known, more, places, added):
+def _with_new(classes, new):
+    """All classes, sorted, and the places of the known and of the new among them."""
+    if classes.dtype.kind in "iuf":
+        # Integers stay such where the new ones came as floats.
+        with np.errstate(invalid="ignore"):
+            same = new.astype(classes.dtype)
+        new = same if same_labels(new, np.sort(same)) else new
+    both = np.unique(np.concatenate([classes, new]))
+    kept, added = places(classes, both), places(new, both)
+    if min(kept.min(), added.min()) < 0:
+        raise ValueError(
+            f"No array can hold the known class labels, of dtype {classes.dtype}, and "
+            f"the new ones, of dtype {new.dtype}, without rounding. Pass y of dtype "
+            f"{classes.dtype}."
+        )
+    return both, kept, added
+
+
+def _merged(known, more, kept, added):
     """Tensors (n_classes, ...) of known and new classes, each at its place."""
     found = []
     for old, new in zip(known, more, strict=True):
         both = old.new_empty(len(old) + len(new), *old.shape[1:])
-        both[torch.from_numpy(places)] = old
+        both[torch.from_numpy(kept)] = old
         both[torch.from_numpy(added)] = new.to(old)
         found.append(both)
     return tuple(found)

@@ -1,5 +1,6 @@
 """The parameters that all classifiers share: defaults and what they may be."""
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from os import PathLike
@@ -7,7 +8,7 @@ from typing import Any
 
 import torch
 from joblib import Memory
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from ._validation import OPTIMIZERS
 
@@ -44,7 +45,7 @@ class SharedParameters:
     batch_size: int | str = "auto"
     early_stopping: bool = False
     validation_fraction: float = 0.1
-    n_iter_no_change: int = 10
+    n_iter_no_change: int | float = 10
     tol: float = 1e-4
     class_weight: dict | str | None = None
     warm_start: bool = False
@@ -90,7 +91,10 @@ class SharedParameters:
         ],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {math.inf}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],

@@ -5,7 +5,8 @@ import reprlib
 import numpy as np
 
 from ._identity import fingerprint
-from ._validation import reading
+from ._labels import plain, same_labels
+from ._validation import check_no_missing, reading
 
 # What may change between two calls that train the same model.
 FREE = frozenset(
@@ -66,11 +67,12 @@ def check_unchanged(estimator, before):
 def check_same_classes(labels, classes):
     """A model that goes on training keeps its classes."""
     with reading("classes"):
+        check_no_missing(labels, "classes")
         labels = np.unique(labels)
-    if not np.array_equal(labels, classes):
+    if not same_labels(labels, classes):
         raise ValueError(
             "A fitted model can only go on training with the classes it has, "
-            f"{classes.tolist()}. Got {labels.tolist()}. Set "
+            f"{plain(classes)}. Got {plain(labels)}. Set "
             "warm_start=False and call fit to start anew."
         )
 

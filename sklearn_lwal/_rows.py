@@ -57,6 +57,11 @@ class _Rows:
 
     is_sparse, dtype = False, torch.float32
 
+    @property
+    def whole(self):
+        """All rows as they lie: a tensor, a matrix or a Dataset."""
+        return self.X
+
     def take(self, index):
         raise NotImplementedError
 
@@ -141,6 +146,10 @@ class StreamedRows(_Rows):
 
     def __len__(self):
         return len(self.data)
+
+    @property
+    def whole(self):
+        return self.data.X if self.is_tensor else self.data
 
     @property
     def is_tensor(self):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ._base import LabelLearningClassifier
+from ._labels import plain
 from .heads.static import StaticHead
 
 
@@ -98,7 +99,7 @@ class StaticLabelClassifier(LabelLearningClassifier):
 
 def embeddings_of(given, classes):
     """The embeddings of the classes, (n_classes, p) float32."""
-    names = classes.tolist()
+    names = plain(classes)
     if given is None:
         return np.eye(len(names), dtype=np.float32)
     what = "The 'label_embeddings' parameter"

@@ -1,12 +1,14 @@
 """What the classifiers accept: parameters, features, labels and weights."""
 
 import contextlib
+from collections.abc import Hashable
 from numbers import Number
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.utils import check_array, column_or_1d
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -17,6 +19,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import Callback
 
 from ._compat import check_sample_weight
+from ._labels import plain
 from ._precision import converted, fits_float32
 
 OPTIMIZERS = {
@@ -109,9 +112,12 @@ def resolve_optimizer(optimizer):
 
 
 def check_callbacks(callbacks):
-    """Only skorch callbacks, or (name, callback) pairs."""
+    """Only skorch callbacks, or (name, callback) pairs, whose callback may be None."""
     for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        named = isinstance(item, tuple) and len(item) == 2
+        callback = item[1] if named else item
+        if named and callback is None:
+            continue
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise ValueError(
@@ -153,6 +159,10 @@ def check_X(estimator, X, *, reset, digits=None):
     not hold what dense features tell) or "all" of float64. None leaves values as they
     are.
     """
+    if hasattr(X, "__array__") and not hasattr(X, "shape"):
+        # scikit-learn would not count the features.
+        with reading("X"):
+            X = np.asarray(X)
     if isinstance(X, torch.Tensor) and X.device.type != "cpu":
         with reading("X"):
             X = _check_device_tensor(estimator, X.detach(), reset)
@@ -258,6 +268,7 @@ def check_y(estimator, y):
         )
     with reading("y"):
         y = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y
+        check_no_missing(y)
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "f" and not np.isfinite(y).all():
             raise ValueError("Input y contains NaN or infinity.")
@@ -265,16 +276,23 @@ def check_y(estimator, y):
     return y
 
 
-def encode(y, classes, name="y"):
-    """Indices of the labels in the sorted ``classes``, int64."""
-    known = np.isin(y, classes)
-    if not known.all():
-        unknown = np.unique(np.asarray(y)[~known])
-        raise ValueError(
-            f"{name} has labels that are not among the classes {classes.tolist()}: "
-            f"{unknown.tolist()}"
-        )
-    return np.searchsorted(classes, y).astype(np.int64, copy=False)
+def check_no_missing(y, name="y"):
+    """Raise scikit-learn's error where a label is None, NaN, NaT or pandas.NA."""
+    if not isinstance(y, (list, tuple)):
+        y = np.asarray(y)
+        if y.dtype.kind in "mM":
+            y = y[np.isnat(y)]
+        elif y.dtype.kind != "O":
+            return
+    # NumPy would make a string of a NaN in a list of strings.
+    if any(_is_missing(label) for label in y if not isinstance(label, (str, int))):
+        raise ValueError(f"Input {name} contains NaN.")
+
+
+def _is_missing(label):
+    if label is None or is_pandas_na(label):
+        return True
+    return isinstance(label, Hashable) and bool(label != label)
 
 
 def check_class_weight(class_weight, classes, y):
@@ -282,12 +300,29 @@ def check_class_weight(class_weight, classes, y):
     if class_weight is None:
         return None
     with reading("The 'class_weight' parameter"):
-        weights = compute_class_weight(class_weight, classes=classes, y=y)
+        if isinstance(class_weight, dict):
+            weights = _given_weights(class_weight, plain(classes))
+        else:
+            weights = compute_class_weight(class_weight, classes=classes, y=y)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(
             "The 'class_weight' parameter must hold finite weights of at least 0, not "
             f"all 0. Got {class_weight!r} instead."
         )
+    return weights
+
+
+def _given_weights(class_weight, classes):
+    """As scikit-learn's, which makes numbers of strings of digits and of floats."""
+    weights = np.ones(len(classes))
+    missing = [name for name in classes if name not in class_weight]
+    if missing and len(missing) + len(class_weight) > len(classes):
+        raise ValueError(
+            f"The 'class_weight' parameter has no weight for the classes {missing}, "
+            f"but for others. Got {class_weight!r}."
+        )
+    for i, name in enumerate(classes):
+        weights[i] = class_weight.get(name, 1)
     return weights
 
 
@@ -311,6 +346,24 @@ def check_weights(sample_weight, class_weights, X, index):
             "their products with class_weight."
         )
     return weight
+
+
+def check_pair(eval_set):
+    """One pair (X, y), not a list of such pairs as others take it."""
+    parts = eval_set if isinstance(eval_set, (tuple, list)) else ()
+    pairs = [part for part in parts if _is_pair(part)]
+    if len(parts) == 2 and len(pairs) < 2:
+        return
+    many = f" of {len(pairs)} pairs" if pairs else ""
+    raise ValueError(
+        f"eval_set must be one pair (X, y). Got {type(eval_set).__name__}{many}."
+    )
+
+
+def _is_pair(part):
+    """Whether these are rows and labels, not two rows or two labels."""
+    two = isinstance(part, (tuple, list)) and len(part) == 2
+    return two and len(getattr(part[0], "shape", ())) > 1
 
 
 def check_rows(X, y, sample_weight=None):

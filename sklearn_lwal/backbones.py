@@ -265,7 +265,8 @@ class Backbone(nn.Module):
             ) from error
         if isinstance(features, torch.Tensor) and features.ndim == 4:
             features = features.mean(dim=(2, 3))
-        if not isinstance(features, torch.Tensor) or features.ndim != 2:
+        fits = isinstance(features, torch.Tensor) and features.ndim == 2
+        if not fits or len(features) != len(prepared):
             shape = getattr(features, "shape", type(features).__name__)
             raise ValueError(
                 "A backbone must give features of shape (n, d) or (n, d, h, w). For a "

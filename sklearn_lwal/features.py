@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from os import PathLike
@@ -23,6 +22,7 @@ from typing_extensions import Self
 
 from . import _validation as check
 from ._ambient import in_known_state
+from ._encoders import as_vectors, cut_off
 from ._identity import identity_of
 from ._images import as_images, extract
 from ._typing import FilePath, Samples
@@ -292,7 +292,7 @@ class TextFeatures(_FrozenFeatures):
         """
         self._validate_params()
         texts = check_texts(X)
-        with _cut_off(self._model(), self.max_length) as model:
+        with cut_off(self._model(), self.max_length) as model:
             features = model.encode(
                 texts,
                 batch_size=self.batch_size,
@@ -301,7 +301,7 @@ class TextFeatures(_FrozenFeatures):
                 show_progress_bar=bool(self.verbose),
                 convert_to_numpy=True,
             )
-        features = np.asarray(features, dtype=np.float32)
+        features = as_vectors(features, len(texts))
         self.n_features_out_ = features.shape[1]
         return features
 
@@ -317,26 +317,6 @@ class TextFeatures(_FrozenFeatures):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         return tags
-
-
-@contextlib.contextmanager
-def _cut_off(model, max_length):
-    """The encoder, which cuts texts off after so many tokens meanwhile."""
-    if max_length is None:
-        yield model
-        return
-    tokenizer = getattr(model, "tokenizer", None)
-    most = getattr(tokenizer, "model_max_length", max_length)
-    if max_length > most:
-        raise ValueError(
-            f"The 'max_length' parameter is {max_length}, but the model takes {most} "
-            "tokens."
-        )
-    before, model.max_seq_length = model.max_seq_length, max_length
-    try:
-        yield model
-    finally:
-        model.max_seq_length = before
 
 
 def _sentence_transformer(name):

@@ -12,10 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.cluster.hierarchy import dendrogram, leaves_list
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from ._drawing import POINTS_A_NAME, axes_for, colours_of, names_of, room_for
+from ._class_distances import labels_and_names
+from ._drawing import (
+    POINTS_A_NAME,
+    axes_for,
+    colours_of,
+    names_of,
+    room_for,
+    write_literally,
+)
+from ._labels import encode
 from ._learning_curves import LearningCurvesDisplay
 from ._map_names import fit_limits, write_names
 from .structure import Names, label_distances, label_linkage
@@ -94,6 +102,7 @@ class LabelDendrogramDisplay:
             "leaf_font_size": POINTS_A_NAME - 3,
         }
         dendrogram(self.linkage, labels=self.names, ax=ax, **options | kwargs)
+        write_literally([*ax.get_xticklabels(), *ax.get_yticklabels()])
         ax.set_xlabel("distance between labels")
         ax.spines[["top", "right", "left"]].set_visible(False)
         self.ax_, self.figure_ = ax, ax.figure
@@ -168,6 +177,7 @@ class LabelDistanceDisplay:
         size: dict[str, Any] = {"fontsize": POINTS_A_NAME - 3}
         ax.set_xticks(places, self.names, rotation=90, **size)
         ax.set_yticks(places, self.names, **size)
+        write_literally([*ax.get_xticklabels(), *ax.get_yticklabels()])
         ax.tick_params(length=0)
         ax.figure.colorbar(image, ax=ax, label="distance", fraction=0.045, pad=0.02)
         self.ax_, self.figure_ = ax, ax.figure
@@ -245,8 +255,7 @@ class LabelMapDisplay:
         -------
         display : LabelMapDisplay
         """
-        check_is_fitted(estimator)
-        labels = np.asarray(estimator.labels_, dtype=float)
+        labels, _ = labels_and_names(estimator)
         centre = labels.mean(0)
         _, sizes, axes = np.linalg.svd(labels - centre, full_matrices=False)
         # Two labels span a line, one dimension has one axis.
@@ -257,7 +266,7 @@ class LabelMapDisplay:
         if X is not None:
             points = (estimator.transform(X) - centre) @ axes.T
             y = estimator.predict(X) if y is None else np.asarray(y)
-            classes = np.searchsorted(estimator.classes_, y)
+            classes = encode(y, estimator.classes_)
         found = cls(
             (labels - centre) @ axes.T,
             names_of(estimator, names),

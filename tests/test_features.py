@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,21 @@ class Lengths:
         return np.array([[len(t), t.count("a"), t.count("b")] for t in cut], float)
 
 
+class Converting(Lengths):
+    """Gives the vectors in another form."""
+
+    def __init__(self, convert):
+        super().__init__()
+        self.convert = convert
+
+    def encode(self, texts, **options):
+        return self.convert(super().encode(texts, **options))
+
+
+class Bare:
+    encode = Lengths.encode
+
+
 @pytest.fixture(scope="module")
 def images():
     rng = np.random.default_rng(0)
@@ -71,7 +87,32 @@ def test_estimator_check(estimator, check):
     check(estimator)
 
 
+class FewRows(nn.Module):
+    def forward(self, x):
+        return x[:-1].flatten(1)
+
+
 class TestImageFeatures:
+    @pytest.mark.parametrize("path", ["a.png", b"a.png", Path("a.png")])
+    def test_paths_are_no_images(self, path):
+        with pytest.raises(ValueError, match=r"paths.*pass a Dataset that reads"):
+            ImageFeatures(weights=None).transform([path] * 3)
+
+    @pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+    def test_a_single_image(self, convert):
+        image = convert(np.zeros((12, 9, 3), np.uint8))
+        features = ImageFeatures(nn.Flatten())
+        with pytest.raises(ValueError, match=r"a single image as X\[None\]"):
+            features.transform(image)
+        assert len(features.transform(image[None])) == 1
+        assert len(features.transform(image[:, None])) == 12
+        with pytest.raises(ValueError, match=r"a single image as X\[None\]"):
+            features.transform(image[..., :1])
+
+    def test_a_row_for_each_image(self, images):
+        with pytest.raises(ValueError, match=r"shape \(n, d\).*it gave"):
+            ImageFeatures(FewRows()).transform(images)
+
     def test_batches_make_no_difference(self, images):
         features = ImageFeatures("resnet18", **SMALL)
         found = features.fit(images).transform(images)
@@ -244,6 +285,44 @@ class TestTextFeatures:
     def test_what_is_no_text(self, texts, match):
         with pytest.raises(ValueError, match=match):
             TextFeatures(Lengths()).transform(texts)
+
+    @pytest.mark.parametrize(
+        "convert",
+        [
+            lambda found: torch.tensor(found).bfloat16(),
+            lambda found: torch.tensor(found).requires_grad_(),
+            lambda found: [*torch.tensor(found).requires_grad_()],
+            lambda found: found.tolist(),
+        ],
+        ids=["bfloat16", "with gradient", "tensors", "lists"],
+    )
+    def test_vectors_of_any_kind(self, convert):
+        found = TextFeatures(Converting(convert)).transform(self.texts)
+        assert found.dtype == np.float32
+        assert found.tolist() == Lengths().encode(self.texts).tolist()
+
+    @pytest.mark.parametrize(
+        ("convert", "match"),
+        [
+            (lambda found: found[:, 0], r"\(4, d\)\. Got shape \(4,\)"),
+            (lambda found: found[:-1], r"\(4, d\)\. Got shape \(3, 3\)"),
+            (lambda found: found[:, :0], r"\(4, d\)\. Got shape \(4, 0\)"),
+            (lambda found: found[None], r"\(4, d\)\. Got shape \(1, 4, 3\)"),
+            (lambda found: [], r"\(4, d\)\. Got list"),
+            (lambda found: [torch.ones(2), torch.ones(3)], r"\(4, d\)\. Got list"),
+            (lambda found: {"a": found}, r"\(4, d\)\. Got dict"),
+            (lambda found: None, r"\(4, d\)\. Got"),
+        ],
+    )
+    def test_what_are_no_vectors(self, convert, match):
+        with pytest.raises(ValueError, match=match):
+            TextFeatures(Converting(convert)).transform(self.texts)
+
+    def test_an_encoder_whose_length_can_not_be_set(self):
+        with pytest.raises(
+            ValueError, match=r"'max_length'.*Bare has no max_seq_length"
+        ):
+            TextFeatures(Bare(), max_length=3).transform(self.texts)
 
     def test_a_missing_package_is_named(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "sentence_transformers", None)

@@ -3,6 +3,7 @@
 import decimal
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
@@ -150,3 +151,68 @@ def test_the_strides_of_a_single_column_do_not_matter():
     assert column.flags.c_contiguous
     rows = check_X(new(), column, reset=True, digits="needed")
     assert rows.strides == (4, 4)
+
+
+NAMES = [*"abcabcab"]
+MISSING = {
+    "None": [*NAMES, None],
+    "NaN": [*NAMES, np.nan],
+    "objects": np.array([*NAMES, np.nan], object),
+    "pandas.NA": np.array([*NAMES, pd.NA], object),
+    "str of pandas": pd.Series([*NAMES, None], dtype="string"),
+    "categories": pd.Categorical([*NAMES, None]),
+    "polars": pl.Series([*NAMES, None]),
+    "numbers": [1, 2, None] * 3,
+    "dates": np.array(["2020", "2021", "NaT"] * 3, "M8[D]"),
+}
+
+
+@pytest.mark.parametrize("y", MISSING.values(), ids=MISSING)
+def test_targets_with_a_missing_value(y):
+    clf = new().fit(X, [*NAMES, "c"])
+    for train in (
+        lambda: new().fit(X, y),
+        lambda: new().fit(X, [*NAMES, "c"], eval_set=(X, y)),
+        lambda: clf.partial_fit(X, y),
+        lambda: clf.score(X, y),
+    ):
+        with pytest.raises(ValueError, match=r"Input y contains NaN\."):
+            train()
+    with pytest.raises(ValueError, match=r"Input classes contains NaN\."):
+        clf.partial_fit(X, [*NAMES, "c"], classes=y)
+
+
+class Held:
+    """An array that only NumPy can read."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __len__(self):
+        return len(self.array)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+def test_arrays_that_only_numpy_reads():
+    clf = new().fit(Held(X), Held(Y), eval_set=(Held(X), Held(Y)))
+    assert clf.n_features_in_ == 3
+    assert clf.score(Held(X), Held(Y)) == new().fit(X, Y).score(X, Y)
+    with pytest.raises(ValueError, match="expecting 3 features"):
+        clf.predict(Held(X[:, :2]))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_several_pairs_to_validate_with(n):
+    with pytest.raises(ValueError, match=rf"one pair \(X, y\)\. Got list of {n} pairs"):
+        new().fit(X, Y, eval_set=[(X, Y)] * n)
+    # A pair all the same.
+    rows = tuple(map(tuple, X[:2].tolist()))
+    assert "valid_acc" in new().fit(X, Y, eval_set=[rows, (0, 1)]).history_[-1]
+
+
+def test_patience_without_end():
+    options = {"early_stopping": True, "validation_fraction": 0.4, "max_epochs": 12}
+    clf = STDClassifier(lr=1e-9, n_iter_no_change=np.inf, random_state=0, **options)
+    assert clf.fit(X, Y).n_iter_ == 12

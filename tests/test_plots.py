@@ -7,6 +7,7 @@ from matplotlib import pyplot
 from matplotlib.text import Annotation, Text
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 from sklearn_lwal import LwALClassifier, STDClassifier
 from sklearn_lwal.plots import (
@@ -52,6 +53,21 @@ def texts(ax):
 
 @pytest.mark.parametrize("Display", OF_LABELS)
 class TestOfLabels:
+    def test_dollars_are_no_formula(self, Display):
+        names = ["$$", "from $5 to $6", r"a\$b", "plain"]
+        fitted = LwALClassifier(max_epochs=1).fit(np.eye(4), names)
+        display = Display.from_estimator(fitted)
+        display.figure_.canvas.draw()
+        written = [t for t in display.figure_.findobj(Text) if t.get_visible()]
+        written = [t for t in written if t.get_text() in names]
+        assert {t.get_text() for t in written} == {*names}
+        assert not any(t.get_parse_math() for t in written)
+
+    def test_a_pipeline_has_no_labels(self, Display, digits):
+        pipeline = make_pipeline(LwALClassifier(max_epochs=1)).fit(*digits)
+        with pytest.raises(ValueError, match=r"Pipeline has no label.*pipeline\[-1\]"):
+            Display.from_estimator(pipeline)
+
     def test_shows_all_classes_by_name(self, Display, clf):
         display = Display.from_estimator(clf)
         shown = texts(display.ax_) + [t.get_text() for t in display.ax_.texts]
@@ -158,6 +174,10 @@ class TestCurves:
         )
         best = min(row["train_loss"] for row in std.history_)
         assert display.ax_.lines[-1].get_ydata()[0] == best
+
+    def test_dollars_are_no_formula(self, std):
+        display = LearningCurvesDisplay.from_estimator({"$$": std})
+        display.figure_.canvas.draw()
 
     def test_errors(self, std, digits):
         for options, match in (

@@ -134,13 +134,19 @@ class AdaptiveLabels(nn.Module):
         ----------
         z : tensor of shape (n, output_dim)
             Latents.
-        y : int64 tensor of shape (n,)
+        y : tensor of integers of shape (n,)
             Class indices.
         sample_weight : tensor of shape (n,), optional
             Weighs the loss and the class means.
         class_means : ClassMeans, optional
             Means of the latents over more than the batch, which the labels then
             follow.
+
+        Raises
+        ------
+        ValueError
+            If a shape or type does not fit, or if y is on the CPU and has an index
+            that no class has. On a GPU that is torch's own assertion.
         """
         return self.loss_and_scores(z, y, sample_weight, class_means)[0]
 
@@ -152,6 +158,33 @@ class AdaptiveLabels(nn.Module):
         class_means: ClassMeans | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The loss and the class scores it was taken from, (n, n_classes)."""
+        self._check_batch(z, y, sample_weight)
+        n_classes = len(self.labels)
+        try:
+            return self._measure(z, y.long(), sample_weight, class_means)
+        except (IndexError, RuntimeError) as error:
+            # Values are looked at where a step has failed: on a GPU each look waits.
+            if y.device.type != "cpu" or (y >= 0).logical_and(y < n_classes).all():
+                raise
+            raise ValueError(
+                f"y must hold class indices from 0 to {n_classes - 1}. Got some from "
+                f"{int(y.min())} to {int(y.max())}: leave such rows out."
+            ) from error
+
+    def _check_batch(self, z, y, sample_weight):
+        """Shapes and types alone, which lie on the host."""
+        n, width = len(y), self.labels.shape[1]
+        _check(y.ndim == 1 and n > 0, "y", "of shape (n,), n at least 1", (*y.shape,))
+        whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+        _check(whole, "y", "a tensor of integers", y.dtype)
+        _check(z.shape == (n, width), "z", f"of shape ({n}, {width})", (*z.shape,))
+        _check(z.is_floating_point(), "z", "a tensor of floats", z.dtype)
+        if sample_weight is not None:
+            shape = (*sample_weight.shape,)
+            _check(shape == (n,), "sample_weight", f"of shape ({n},)", shape)
+
+    def _measure(self, z, y, sample_weight, class_means):
+        """As :meth:`loss_and_scores`, unchecked; also of many heads at once."""
         with torch.autocast(z.device.type, enabled=False):
             z = _at_least_float32(z)
             return self._loss_and_scores(z, y, sample_weight, class_means)

@@ -71,7 +71,7 @@ class AdaptiveHead(Head):
         return self.adaptive.scores(z)
 
     def latent_loss(self, z, y, sample_weight=None, class_means=None):
-        return self.adaptive.loss_and_scores(z, y, sample_weight, class_means)
+        return self.adaptive._measure(z, y, sample_weight, class_means)
 
     def training_latents(self, features):
         if not self.follows_features:

@@ -253,3 +253,41 @@ def test_class_weights_move_the_scores():
     torch.testing.assert_close(moved, expected)
     plain.load_state_dict(labels.state_dict())
     torch.testing.assert_close(labels.scores(z), plain.scores(z))
+
+
+BAD_BATCHES = {
+    "no class": (
+        {"y": torch.tensor([0, 3])},
+        r"indices from 0 to 2\. Got some from 0 to 3",
+    ),
+    "ignored": ({"y": torch.tensor([0, -100])}, r"Got some from -100 to 0"),
+    "fractions": ({"y": torch.tensor([0.0, 1.0])}, "y must be a tensor of integers"),
+    "masks": ({"y": torch.tensor([True, False])}, "y must be a tensor of integers"),
+    "one-hot": ({"y": torch.eye(2).long()}, r"y must be of shape \(n,\).*\(2, 2\)"),
+    "sequences": (
+        {"z": torch.ones(2, 5, 4)},
+        r"z must be of shape \(2, 4\).*\(2, 5, 4\)",
+    ),
+    "width": ({"z": torch.ones(2, 5)}, r"z must be of shape \(2, 4\)"),
+    "rows": ({"z": torch.ones(3, 4)}, r"z must be of shape \(2, 4\)"),
+    "whole": ({"z": torch.ones(2, 4).long()}, "z must be a tensor of floats"),
+    "nothing": ({"z": torch.ones(0, 4), "y": torch.ones(0).long()}, "n at least 1"),
+    "weight": ({"sample_weight": torch.ones(2, 1)}, "sample_weight must be of shape"),
+}
+
+
+@pytest.mark.parametrize(("bad", "match"), BAD_BATCHES.values(), ids=BAD_BATCHES)
+def test_a_bad_batch_changes_nothing(bad, match):
+    labels = AdaptiveLabels(3, 4)
+    batch = {"z": torch.ones(2, 4), "y": torch.tensor([0, 1])}
+    with pytest.raises(ValueError, match=match):
+        labels(**batch | bad)
+    assert labels.step == 0
+    assert torch.equal(labels.labels, torch.eye(3, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_integers_of_any_width(dtype):
+    z, y = make_batch()
+    expected = AdaptiveLabels(5, 7).double()(z, y)
+    assert AdaptiveLabels(5, 7).double()(z, y.to(dtype)) == expected

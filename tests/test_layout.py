@@ -17,8 +17,9 @@ FLOORS = (
     {"heads._head", "heads.adaptive", "heads.discriminant"},
     {"heads.adaptive_head", "heads.one_hot", "heads.static", "heads.embedding"},
     {"heads.retrospection"},
-    {"_compat", "_seeding", "_processes", "_archive", "_labels", "_typing"},
-    {"_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
+    {"_ambient", "_compat", "_seeding", "_processes", "_archive", "_labels"},
+    {"_epoch_totals", "_history", "_typing", "_units"},
+    {"_precision", "_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
     {
         "_averaging",
         "_callback_face",
@@ -64,6 +65,7 @@ APART = {
     },
     "_learning_curves": {"_drawing"},
     "features": {
+        "_ambient",
         "_encoders",
         "_identity",
         "_images",

@@ -203,6 +203,10 @@ def _dtypes(X, digits):
 
 def _for_training(X, digits):
     if sp.issparse(X):
+        # A frame with sparse columns comes in their own precision.
+        X = X.astype(np.float32, copy=False)
+        if not np.isfinite(X.data).all():
+            raise ValueError(TOO_LARGE)
         return X
     wide = X.dtype in (np.float64, torch.float64)
     if digits == "float32":

@@ -7,18 +7,10 @@ import pandas as pd
 import polars as pl
 import scipy.sparse as sp
 import torch
-from hypothesis import settings
 from hypothesis import strategies as st
 from rivals import CLASSIFIERS
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-
-# The same examples everywhere and every time, and nothing kept on disk. A fit is
-# slower than what hypothesis expects of an example.
-settings.register_profile(
-    "reproducible", derandomize=True, database=None, deadline=None
-)
-settings.load_profile("reproducible")
 
 classifiers = st.sampled_from(CLASSIFIERS)
 

@@ -62,8 +62,8 @@ class StandIn:
         self.estimator, self.cells, self.rows = estimator, cells, rows
         self.number = self.cell = None
 
-    @property
-    def __class__(self):  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self):
         # Messages name it.
         return type(self.estimator)
 

@@ -16,8 +16,8 @@ class FittedStep:
     ----------
     pipeline : Pipeline
         Whose memory and verbosity count.
-    name : str
-    step : transformer, "passthrough" or None
+    place : int
+        Of the step among the Pipeline's.
     X, y : of n rows
 
     Attributes
@@ -28,10 +28,14 @@ class FittedStep:
         What it has made of other rows, by their part of the split.
     """
 
-    def __init__(self, pipeline, name, step, X, y):
+    def __init__(self, pipeline, place, X, y):
         # Alone in a Pipeline, which knows how steps are fitted.
-        alone, other = clone(pipeline), f"x{name}"
-        alone.steps = [(name, clone(step, safe=False)), (other, "passthrough")]
+        alone, (name, step) = clone(pipeline), pipeline.steps[place]
+        last, _ = pipeline.steps[-1]
+        alone.steps = [(name, clone(step, safe=False)), (last, "passthrough")]
+        # It reports the step by its place in the whole, and nothing else.
+        told = pipeline._log_message(place), None
+        alone._log_message = told.__getitem__
         self.made, self.answers = alone.fit_transform(X, y), {}
         self.name, self.fitted = alone.steps[0]
 
@@ -80,8 +84,8 @@ def fit_steps(pipeline, n_known, X, rows, y, others, kept):
     steps, failure, begin = [], None, time.perf_counter()
     try:
         made = taken(X, rows)
-        for name, step in pipeline.steps[n_known:-1]:
-            steps.append(FittedStep(pipeline, name, step, made, y))
+        for place in range(n_known, len(pipeline.steps) - 1):
+            steps.append(FittedStep(pipeline, place, made, y))
             made = steps[-1].made
     except Exception as error:
         failure = error

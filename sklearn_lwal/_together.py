@@ -250,8 +250,9 @@ class TrainedTogether:
                 wanted.setdefault((program, r), []).append((k, c))
         for (program, r), columns in wanted.items():
             estimator = program.members[r][0].start.estimator
-            X = check.check_X(estimator, X, reset=False)
-            scores = program.scores(r, X).astype(answer_dtype(X), copy=False)
+            checked = check.check_X(estimator, X, reset=False)
+            scores = program.scores(r, checked)
+            scores = scores.astype(answer_dtype(checked), copy=False)
             for k, c in columns:
                 found[k] = scores[c]
         return found

@@ -18,6 +18,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Let hypothesis draw other examples each time, but the same ones in CI."""
+    config.addinivalue_line(
+        "markers", "thread_unsafe: scikit-learn's own tests have it"
+    )
     in_ci = bool(os.environ.get("CI"))
     # A fit is slower than what hypothesis expects of an example; nothing stays on disk.
     options = {"database": None, "deadline": None, "print_blob": True}

@@ -1,10 +1,11 @@
 """Fits that survive being killed: what they go on from is written after each epoch."""
 
+import contextlib
 import copy
 import hashlib
+import os
 import warnings
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from . import _archive as archive
 from . import _processes as processes
 from ._batches import LabelledRows
 from ._expected import check_fields
+from ._files import as_path, remove_leftovers
 from ._images import as_images, is_dataset
 from ._net_state import STATE, net_state, set_net_state
 from ._plain import NotPlain, decode, encode
@@ -53,14 +55,15 @@ def open_checkpoint(clf, resume):
                 "parameter checkpoint_dir."
             )
         return None
+    folder = as_path(clf.checkpoint_dir)
     try:
-        Path(clf.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise ValueError(
             "The 'checkpoint_dir' parameter must be a folder that can be made. Got "
             f"{str(clf.checkpoint_dir)!r}: {error}"
         ) from error
-    checkpoint = Checkpoint(clf.checkpoint_dir, _parameters(clf))
+    checkpoint = Checkpoint(folder, _parameters(clf))
     if resume or (clf.warm_start and not hasattr(clf, "net_")):
         checkpoint.read(type(clf).__name__)
     return checkpoint
@@ -85,7 +88,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder, parameters):
-        self.path = Path(folder) / NAME
+        self.path = os.path.join(folder, NAME)
         self.saved, self.generators = None, []
         self.begin = {"parameters": parameters}
 
@@ -97,12 +100,12 @@ class Checkpoint:
         ValueError
             If it is not of a fit of ``kind`` with these parameters, or damaged.
         """
-        if not self.path.exists():
-            return
         try:
             content, tensors = archive.read(self.path)
             found = decode(content, tensors)
             saved = check_fields(found.get("checkpoint"), "checkpoint", CONTENT)
+        except FileNotFoundError:
+            return
         except ValueError as error:
             raise self._refused(f"can not be read. {error}") from error
         if saved["class"] != kind:
@@ -117,7 +120,7 @@ class Checkpoint:
 
     def _refused(self, reason):
         return ValueError(
-            f"The checkpoint {str(self.path)!r} {reason}. Call fit as before to go on. "
+            f"The checkpoint {self.path!r} {reason}. Call fit as before to go on. "
             "To begin anew, delete the file or set another checkpoint_dir."
         )
 
@@ -127,7 +130,8 @@ class Checkpoint:
         A fit from scratch is over with what an earlier one has left.
         """
         if not (self.saved or warm or processes.place()[0]):
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
         # Features of a backbone may have other digits each time.
         known = clf.backbone is not None and not is_dataset(X)
         images = LabelledRows(as_images(X), np.zeros(len(X), int)) if known else None
@@ -182,7 +186,7 @@ class Checkpoint:
     def resume(self, net):
         """Told when training begins; gives how many of its epochs are done."""
         saved = self.saved
-        archive.remove_leftovers(self.path.parent)
+        remove_leftovers(os.path.dirname(self.path))
         if saved is None:
             # What was drawn for random_state=None, and that an earlier fit is over.
             self.write(net)

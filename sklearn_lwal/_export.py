@@ -11,10 +11,10 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from ._archive import write_atomically
 from ._attributes import FittedAttributes
 from ._batches import wide_dtype
 from ._compat import EXPORTS_ONNX
+from ._files import as_path, replacing
 from ._saving import versions
 from ._typing import FilePath
 from .heads.linear import StandardizedLinear
@@ -150,6 +150,8 @@ class ExportMixin(FittedAttributes):
             if the weights are more than the 2 GB that an ONNX file may have.
         RuntimeError
             If torch can not translate a backbone of one's own; torch says which part.
+        TypeError
+            If ``path`` is none.
         OSError
             If the file can not be written.
 
@@ -163,6 +165,7 @@ class ExportMixin(FittedAttributes):
         A backbone in half precision stays so, which not every runtime takes.
         """
         check_is_fitted(self)
+        path = as_path(path)
         example = torch.zeros(EXAMPLE_ROWS, *self._input_shape(image_shape))
         module = self.to_torch()
         _check_size(module)
@@ -174,7 +177,8 @@ class ExportMixin(FittedAttributes):
         }
         for key, value in known.items():
             model.metadata_props.add(key=key, value=value)
-        write_atomically(path, model.SerializeToString())
+        with replacing(path) as file:
+            file.write(model.SerializeToString())
 
     def _input_shape(self, image_shape):
         """The shape of one sample."""

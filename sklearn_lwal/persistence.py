@@ -6,7 +6,6 @@ The counterpart of the classifiers' ``save``.
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from . import _validation as check
 from ._archive import DAMAGED, shown
 from ._base import LabelLearningClassifier
 from ._expected import check_fields, check_tensors, wrong
+from ._files import as_path
 from ._identity import weights_of
 from ._label_embedding import LabelEmbedClassifier
 from ._lwal import LwALClassifier
@@ -111,7 +111,7 @@ def load(
     TypeError
         If ``path`` is none.
     OSError
-        If the file can not be opened.
+        If the file can not be read.
     ImportError
         If the model needs torchvision, which is missing.
 
@@ -137,7 +137,7 @@ def load(
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
-    path = os.fspath(path)
+    path = as_path(path)
     with _naming(path):
         content, tensors = archive.read(path)
         n_tensors, size = len(tensors), sum(t.nbytes for t in tensors.values())
@@ -179,10 +179,10 @@ def _naming(path):
     except (OSError, ImportError, MemoryError):
         raise
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} can not be loaded. {error}") from error
+        raise ValueError(f"{path!r} can not be loaded. {error}") from error
     except Exception as error:
         raise ValueError(
-            f"{str(path)!r} can not be loaded. It gives no model "
+            f"{path!r} can not be loaded. It gives no model "
             f"({type(error).__name__}: {shown(error)}). {DAMAGED}"
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from . import _validation as check
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._feature_store import FeatureStore
+from ._files import as_path
 from ._identity import identity_of
 from ._images import (
     as_images,
@@ -129,7 +131,10 @@ class BackboneMixin(FittedAttributes):
         )
 
     def _feature_store(self):
-        location = getattr(self.memory, "location", self.memory)
+        # A joblib.Memory has made its folder already.
+        location = getattr(self.memory, "location", None)
+        if isinstance(self.memory, (str, PathLike)):
+            location = as_path(self.memory)
         if location is None:
             return None
         if self._identity is None:

@@ -12,8 +12,10 @@ import torch
 
 from . import _archive as archive
 from . import _processes as processes
+from ._archive import shown
 from ._batches import LabelledRows
-from ._expected import check_fields
+from ._early_stopping import StopOnAccuracy
+from ._expected import check_fields, check_kinds, wrong
 from ._files import as_path, remove_leftovers
 from ._images import as_images, is_dataset
 from ._net_state import STATE, net_state, set_net_state
@@ -104,6 +106,7 @@ class Checkpoint:
             content, tensors = archive.read(self.path)
             found = decode(content, tensors)
             saved = check_fields(found.get("checkpoint"), "checkpoint", CONTENT)
+            _check_values(saved)
         except FileNotFoundError:
             return
         except ValueError as error:
@@ -123,6 +126,15 @@ class Checkpoint:
             f"The checkpoint {self.path!r} {reason}. Call fit as before to go on. "
             "To begin anew, delete the file or set another checkpoint_dir."
         )
+
+    @contextlib.contextmanager
+    def _refusing(self):
+        """Lay it at the file's door where its parts do not fit the model."""
+        try:
+            yield
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+            reason = f"does not fit the model ({shown(error)})"
+            raise self._refused(reason) from error
 
     def note_begin(self, clf, X, warm):
         """Keep what the classifier draws from, before it does, and what its images are.
@@ -173,13 +185,11 @@ class Checkpoint:
         for name, digest in self.begin["data"].items():
             if saved["data"].get(name) != digest:
                 raise self._refused(f"is of a fit with other {name}")
-        try:
+        with self._refusing():
             set_net_state(net, saved)
             clf._prepare(train, True)
             # Again: that may have rounded.
             net.module_.load_state_dict(saved["network"])
-        except (RuntimeError, TypeError) as error:
-            raise self._refused(f"does not fit the model ({error})") from error
         self.begin["epochs_before"] = saved["epochs_before"]
         return True
 
@@ -191,16 +201,13 @@ class Checkpoint:
             # What was drawn for random_state=None, and that an earlier fit is over.
             self.write(net)
             return 0
-        net.module_.head.load_training_state(saved["head"])
-        for generator, state in zip(self._drawing(), saved["generators"], strict=True):
-            if generator.device.type == "cpu":
-                check_state(state)
-            generator.set_state(state)
+        with self._refusing():
+            self._set_head_and_generators(net)
         forgetful = []
         for name, callback in net.callbacks_:
             if hasattr(callback, "load_state_dict"):
                 if name in saved["callbacks"]:
-                    callback.load_state_dict(saved["callbacks"][name])
+                    self._set_callback(net, callback, saved["callbacks"][name])
             elif name != "lwal_progress":
                 forgetful.append(name)
         if forgetful:
@@ -210,6 +217,25 @@ class Checkpoint:
                 stacklevel=2,
             )
         return len(net.history) - saved["epochs_before"]
+
+    def _set_head_and_generators(self, net):
+        saved, head = self.saved, net.module_.head
+        check_kinds(saved["head"], head.training_state(), "head")
+        head.load_training_state(saved["head"])
+        for generator, state in zip(self._drawing(), saved["generators"], strict=True):
+            if generator.device.type == "cpu":
+                check_state(state)
+            generator.set_state(state)
+
+    def _set_callback(self, net, callback, state):
+        if isinstance(callback, StopOnAccuracy):
+            known = callback.state_dict()
+            # The best model, where there was one.
+            if isinstance(state, dict) and state.get("state_") is not None:
+                known["state_"] = net.module_.state_dict()
+            with self._refusing():
+                check_kinds(state, known, "early stopping")
+        callback.load_state_dict(state)
 
     def write(self, net):
         """Write all that the next epoch goes on from."""
@@ -242,6 +268,23 @@ class Checkpoint:
         # Other processes draw their dropout from generators of their own.
         alone = processes.place()[1] == 1
         return list(dict.fromkeys(self.generators if alone else self.generators[:1]))
+
+
+def _check_values(saved):
+    """Raise a ValueError where a value is none that a fit could have written."""
+    classes, parameters = saved["classes"], saved["parameters"]
+    described = (isinstance(v, tuple) and len(v) == 2 for v in parameters.values())
+    fits = {
+        "classes": classes.ndim == 1,
+        "parameters": all(described),
+        "seed": 0 <= saved["seed"] < 2**32,
+        "built_for": 2 <= saved["built_for"] <= classes.size,
+        "batch_size": 1 <= saved["batch_size"] < 2**63,
+        "epochs_before": 0 <= saved["epochs_before"] <= len(saved["history"]),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise wrong(f"checkpoint's {name!r}", saved[name])
 
 
 def _parameters(clf):

@@ -6,6 +6,7 @@ The counterpart of the classifiers' ``save``.
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Callable
 
@@ -69,6 +70,8 @@ BACKBONE = {
     "weights": (dict, type(None)),
     "hash": (str, type(None)),
 }
+# Processes that read images: more are none that a model could need.
+MOST_WORKERS = 1024
 # A torchvision model has at most so many times the weights that are left without its
 # classification layer.
 LAST_LAYER = 8
@@ -166,6 +169,8 @@ def load(
         clf._generator_state = fitted["generator"]
         _set_resumption(clf, fitted)
         clf._take_from_net()
+        if not 0 < getattr(clf, "temperature_", 1) < math.inf:
+            raise wrong("temperature", clf.temperature_)
         clf.history_ = [dict(row) for row in fitted["history"] if "train_loss" in row]
         clf.n_iter_ = len(clf.history_)
     return clf
@@ -223,6 +228,11 @@ def _unfitted(saved, device, backbone, origin):
     clf.device = _device(clf.device, device)
     clf._validate_params()
     clf._check_parameters()
+    for name, value in given.items():
+        # Tensors hold no larger numbers, nor does a machine have more processes.
+        most = MOST_WORKERS if name == "n_workers" else 2**63 - 1
+        if isinstance(value, int) and abs(value) > most:
+            raise wrong(f"parameter {name!r}", value)
     return clf
 
 
@@ -330,16 +340,26 @@ def _set_resumption(clf, fitted):
     n_classes = len(clf.classes_)
     width = clf.net_.module_.head.linear.weight.shape[1]
     if fitted["feature_sums"] is not None:
-        _check_sums(fitted["feature_sums"], "class sums", (n_classes, width))
+        shape = n_classes, width
+        _check_sums(fitted["feature_sums"], "class sums", shape, torch.isfinite)
         clf._feature_sums = fitted["feature_sums"]
     if fitted["spread"] is not None:
-        _check_sums(fitted["spread"], "spread", (n_classes,))
+        # Of latents that are very large it may be infinite.
+        _check_sums(fitted["spread"], "spread", (n_classes,), _at_least_0)
     if isinstance(clf, OpenSetMixin):
         clf._spread_sums = fitted["spread"]
 
 
-def _check_sums(sums, what, shape):
-    """Sums of something over the samples of the classes, and weights of the classes."""
+def _check_sums(sums, what, shape, can_be):
+    """Sums of something over the samples of the classes, and weights of the classes.
+
+    ``can_be`` tells which numbers the sums may hold.
+    """
     fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
-    if not fits or [tuple(t.shape) for t in sums] != [shape, shape[:1]]:
+    fits = fits and [tuple(t.shape) for t in sums] == [shape, shape[:1]]
+    if not (fits and can_be(sums[0]).all() and _at_least_0(sums[1]).all()):
         raise wrong(what, sums)
+
+
+def _at_least_0(numbers):
+    return numbers >= 0

@@ -5,26 +5,20 @@ sizes are held against those of the file before memory is asked for, and whateve
 wrong with the file is a ValueError.
 """
 
-import contextlib
-import errno
-import glob
 import hashlib
 import json
 import os
 import stat
-import time
-import uuid
 
 import safetensors.torch
 import torch
+
+from ._files import as_path, naming, replacing
 
 LIBRARY = "sklearn_lwal"
 FORMAT = 1
 # What the safetensors format allows.
 MAX_HEADER = 100_000_000
-# What a file is called until it is complete, and seconds after which it never will be.
-_BESIDE = ".sklearn_lwal-{}.tmp"
-LEFT_OVER = 3600
 DAMAGED = "The file is damaged or was altered: save the model again, or copy it anew."
 
 
@@ -43,6 +37,8 @@ def write(path, content, tensors):
     ------
     ValueError
         If the JSON is too long for the format.
+    TypeError
+        If ``path`` is none.
     OSError
         If the file can not be written.
     """
@@ -64,7 +60,8 @@ def write(path, content, tensors):
             f"What is to be written besides arrays takes more than {MAX_HEADER} bytes. "
             "Pass long lists of numbers, such as label_embeddings, as arrays."
         )
-    write_atomically(path, data)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def read(path):
@@ -79,10 +76,13 @@ def read(path):
     ------
     ValueError
         If this is no such file, one of another format, or not as it was written.
+    TypeError
+        If ``path`` is none.
     OSError
-        If the file can not be opened.
+        If the file can not be read.
     """
-    with open(path, "rb", opener=_open_at_once) as file:
+    path = as_path(path)
+    with naming(path), open(path, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("It is no file. Pass the path that save was given.")
         metadata = _metadata(_header(file))
@@ -104,14 +104,6 @@ def shown(value):
     )
     words = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     return words if len(words) <= most else f"{words[: most - 3]}..."
-
-
-def remove_leftovers(folder):
-    """Remove what writing to the folder left there when it was killed, an hour ago."""
-    for path in glob.iglob(os.path.join(glob.escape(folder), _BESIDE.format("*"))):
-        with contextlib.suppress(OSError):
-            if os.path.getmtime(path) < time.time() - LEFT_OVER:
-                os.unlink(path)
 
 
 def _header(file):
@@ -178,47 +170,3 @@ def _checksum(text, tensors):
 def _open_at_once(path, flags):
     """Do not wait for whoever writes to a named pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def write_atomically(path, data):
-    """Replace a file, whole or not at all, by one with its rights.
-
-    Raises
-    ------
-    OSError
-        If the file can not be written, or what is there is none.
-    """
-    # Through a link, as ever in writing a file.
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    remove_leftovers(folder)
-    beside = os.path.join(folder, _BESIDE.format(uuid.uuid4().hex))
-    before = os.stat(path) if os.path.exists(path) else None
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        raise OSError(errno.EINVAL, "Not a regular file", path)
-    try:
-        with open(beside, "xb") as file:
-            if before is not None:
-                os.chmod(beside, stat.S_IMODE(before.st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
-    _sync_folder(folder)
-
-
-def _sync_folder(folder):
-    """Let the new name of the file outlast a loss of power, where that can be."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:  # Some network drives can not.
-        pass
-    finally:
-        os.close(descriptor)

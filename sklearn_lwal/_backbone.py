@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from ._ambient import in_known_state
 from ._attributes import FittedAttributes
 from ._errors import memory_errors
 from ._feature_store import FeatureStore
+from ._files import as_path
 from ._identity import identity_of
 from ._images import (
     as_images,
@@ -139,7 +141,10 @@ class BackboneMixin(FittedAttributes):
         )
 
     def _feature_store(self):
-        location = getattr(self.memory, "location", self.memory)
+        # A joblib.Memory has made its folder already.
+        location = getattr(self.memory, "location", None)
+        if isinstance(self.memory, (str, PathLike)):
+            location = as_path(self.memory)
         if location is None:
             return None
         if self._identity is None:

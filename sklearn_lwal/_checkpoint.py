@@ -1,18 +1,22 @@
 """Fits that survive being killed: what they go on from is written after each epoch."""
 
+import contextlib
 import copy
 import hashlib
+import os
 import warnings
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import _archive as archive
 from . import _processes as processes
+from ._archive import shown
 from ._batches import LabelledRows
-from ._expected import check_fields
+from ._early_stopping import StopOnAccuracy
+from ._expected import check_fields, check_kinds, wrong
+from ._files import as_path, remove_leftovers
 from ._images import as_images, is_dataset
 from ._labels import plain, same_labels
 from ._net_state import STATE, net_state, set_net_state
@@ -54,14 +58,15 @@ def open_checkpoint(clf, resume):
                 "parameter checkpoint_dir."
             )
         return None
+    folder = as_path(clf.checkpoint_dir)
     try:
-        Path(clf.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise ValueError(
             "The 'checkpoint_dir' parameter must be a folder that can be made. Got "
             f"{str(clf.checkpoint_dir)!r}: {error}"
         ) from error
-    checkpoint = Checkpoint(clf.checkpoint_dir, _parameters(clf))
+    checkpoint = Checkpoint(folder, _parameters(clf))
     if resume or (clf.warm_start and not hasattr(clf, "net_")):
         checkpoint.read(type(clf).__name__)
     return checkpoint
@@ -86,7 +91,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder, parameters):
-        self.path = Path(folder) / NAME
+        self.path = os.path.join(folder, NAME)
         self.saved, self.generators = None, []
         self.begin = {"parameters": parameters}
 
@@ -98,12 +103,13 @@ class Checkpoint:
         ValueError
             If it is not of a fit of ``kind`` with these parameters, or damaged.
         """
-        if not self.path.exists():
-            return
         try:
             content, tensors = archive.read(self.path)
             found = decode(content, tensors)
             saved = check_fields(found.get("checkpoint"), "checkpoint", CONTENT)
+            _check_values(saved)
+        except FileNotFoundError:
+            return
         except ValueError as error:
             raise self._refused(f"can not be read. {error}") from error
         if saved["class"] != kind:
@@ -118,9 +124,18 @@ class Checkpoint:
 
     def _refused(self, reason):
         return ValueError(
-            f"The checkpoint {str(self.path)!r} {reason}. Call fit as before to go on. "
+            f"The checkpoint {self.path!r} {reason}. Call fit as before to go on. "
             "To begin anew, delete the file or set another checkpoint_dir."
         )
+
+    @contextlib.contextmanager
+    def _refusing(self):
+        """Lay it at the file's door where its parts do not fit the model."""
+        try:
+            yield
+        except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+            reason = f"does not fit the model ({shown(error)})"
+            raise self._refused(reason) from error
 
     def note_begin(self, clf, X, warm):
         """Keep what the classifier draws from, before it does, and what its images are.
@@ -128,7 +143,8 @@ class Checkpoint:
         A fit from scratch is over with what an earlier one has left.
         """
         if not (self.saved or warm or processes.place()[0]):
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)
         # Features of a backbone may have other digits each time.
         known = clf.backbone is not None and not is_dataset(X)
         images = LabelledRows(as_images(X), np.zeros(len(X), int)) if known else None
@@ -170,34 +186,29 @@ class Checkpoint:
         for name, digest in self.begin["data"].items():
             if saved["data"].get(name) != digest:
                 raise self._refused(f"is of a fit with other {name}")
-        try:
+        with self._refusing():
             set_net_state(net, saved)
             clf._prepare(train, True)
             # Again: that may have rounded.
             net.module_.load_state_dict(saved["network"])
-        except (RuntimeError, TypeError) as error:
-            raise self._refused(f"does not fit the model ({error})") from error
         self.begin["epochs_before"] = saved["epochs_before"]
         return True
 
     def resume(self, net):
         """Told when training begins; gives how many of its epochs are done."""
         saved = self.saved
-        archive.remove_leftovers(self.path.parent)
+        remove_leftovers(os.path.dirname(self.path))
         if saved is None:
             # What was drawn for random_state=None, and that an earlier fit is over.
             self.write(net)
             return 0
-        net.module_.head.load_training_state(saved["head"])
-        for generator, state in zip(self._drawing(), saved["generators"], strict=True):
-            if generator.device.type == "cpu":
-                check_state(state)
-            generator.set_state(state)
+        with self._refusing():
+            self._set_head_and_generators(net)
         forgetful = []
         for name, callback in net.callbacks_:
             if hasattr(callback, "load_state_dict"):
                 if name in saved["callbacks"]:
-                    callback.load_state_dict(saved["callbacks"][name])
+                    self._set_callback(net, callback, saved["callbacks"][name])
             elif name != "lwal_progress":
                 forgetful.append(name)
         if forgetful:
@@ -207,6 +218,25 @@ class Checkpoint:
                 stacklevel=2,
             )
         return len(net.history) - saved["epochs_before"]
+
+    def _set_head_and_generators(self, net):
+        saved, head = self.saved, net.module_.head
+        check_kinds(saved["head"], head.training_state(), "head")
+        head.load_training_state(saved["head"])
+        for generator, state in zip(self._drawing(), saved["generators"], strict=True):
+            if generator.device.type == "cpu":
+                check_state(state)
+            generator.set_state(state)
+
+    def _set_callback(self, net, callback, state):
+        if isinstance(callback, StopOnAccuracy):
+            known = callback.state_dict()
+            # The best model, where there was one.
+            if isinstance(state, dict) and state.get("state_") is not None:
+                known["state_"] = net.module_.state_dict()
+            with self._refusing():
+                check_kinds(state, known, "early stopping")
+        callback.load_state_dict(state)
 
     def write(self, net):
         """Write all that the next epoch goes on from."""
@@ -239,6 +269,23 @@ class Checkpoint:
         # Other processes draw their dropout from generators of their own.
         alone = processes.place()[1] == 1
         return list(dict.fromkeys(self.generators if alone else self.generators[:1]))
+
+
+def _check_values(saved):
+    """Raise a ValueError where a value is none that a fit could have written."""
+    classes, parameters = saved["classes"], saved["parameters"]
+    described = (isinstance(v, tuple) and len(v) == 2 for v in parameters.values())
+    fits = {
+        "classes": classes.ndim == 1,
+        "parameters": all(described),
+        "seed": 0 <= saved["seed"] < 2**32,
+        "built_for": 2 <= saved["built_for"] <= classes.size,
+        "batch_size": 1 <= saved["batch_size"] < 2**63,
+        "epochs_before": 0 <= saved["epochs_before"] <= len(saved["history"]),
+    }
+    for name, fit in fits.items():
+        if not fit:
+            raise wrong(f"checkpoint's {name!r}", saved[name])
 
 
 def _parameters(clf):

@@ -1,5 +1,7 @@
 """What a file must hold to be a classifier: names, kinds, and shapes of tensors."""
 
+from numbers import Real
+
 import torch
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
@@ -59,6 +61,36 @@ def check_like(stored, expected, name, advice=DAMAGED):
             f"Its tensor {name!r} is of {found[0]} and shape {found[1]}, but the model "
             f"needs {needed[0]} and {needed[1]}. {advice}"
         )
+
+
+def check_kinds(stored, known, name):
+    """Raise a ValueError where a state is not made as another one is.
+
+    Dicts have the same keys, tensors the same shapes, and numbers are any but NaN.
+    """
+    if isinstance(known, dict):
+        check_fields(stored, name, dict.fromkeys(known, object))
+        for key, value in known.items():
+            check_kinds(stored[key], value, f"{name}.{key}")
+    elif isinstance(known, torch.Tensor):
+        check_like(stored, known, name)
+    elif isinstance(known, Real):
+        if not isinstance(stored, Real) or stored != stored:
+            raise wrong(name, stored)
+    elif stored is not known:
+        raise wrong(name, stored)
+
+
+def check_finite(tensors):
+    """Raise a ValueError where a model would predict from what is no number.
+
+    Only of the library's own layers: a backbone may hold anything.
+    """
+    for name, tensor in tensors.items():
+        if not name.startswith("backbone.") and not tensor.isfinite().all():
+            raise ValueError(
+                f"Its tensor {name!r} has numbers that are not finite. {DAMAGED}"
+            )
 
 
 def check_unstored(module):

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from ._ambient import in_known_state
-from ._archive import write_atomically
 from ._attributes import FittedAttributes
 from ._batches import wide_dtype
 from ._compat import EXPORTS_ONNX
+from ._files import as_path, replacing
 from ._saving import versions
 from ._typing import FilePath
 from .heads.adaptive import without_autocast
@@ -155,6 +155,8 @@ class ExportMixin(FittedAttributes):
             if the weights are more than the 2 GB that an ONNX file may have.
         RuntimeError
             If torch can not translate a backbone of one's own; torch says which part.
+        TypeError
+            If ``path`` is none.
         OSError
             If the file can not be written.
 
@@ -168,6 +170,7 @@ class ExportMixin(FittedAttributes):
         A backbone in half precision stays so, which not every runtime takes.
         """
         check_is_fitted(self)
+        path = as_path(path)
         example = torch.zeros(EXAMPLE_ROWS, *self._input_shape(image_shape))
         module = self.to_torch()
         _check_size(module)
@@ -179,7 +182,8 @@ class ExportMixin(FittedAttributes):
         }
         for key, value in known.items():
             model.metadata_props.add(key=key, value=value)
-        write_atomically(path, model.SerializeToString())
+        with replacing(path) as file:
+            file.write(model.SerializeToString())
 
     def _input_shape(self, image_shape):
         """The shape of one sample."""

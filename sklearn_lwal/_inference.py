@@ -118,5 +118,6 @@ def check_finite_answers(answers):
     if not np.isfinite(answers).all():
         raise ValueError(
             "X has values so large that what the model makes of them is not "
-            "finite. Scale the features as those that it was fitted on."
+            "finite. Scale the features as those that it was fitted on. If they are, "
+            "the file that the model was loaded from holds no good weights."
         )

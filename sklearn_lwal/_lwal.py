@@ -57,12 +57,14 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     memory : path, joblib.Memory or None, default=None
         Where the features of a frozen backbone are kept across fits, by the pixels of
         each image and the weights of the backbone: a grid search computes those of
-        each image once, whatever the folds and the candidates.
+        each image once, whatever the folds and the candidates. A folder that can not be
+        read or written gives a warning.
     checkpoint_dir : path or None, default=None
         Folder of this one fit, in which a file has all that training goes on from,
         anew after each epoch: ``fit(..., resume=True)``, or ``fit`` of a new classifier
         with ``warm_start``, goes on from there when a fit was broken off or killed, and
-        on a CPU ends with the very same model. Without effect in :meth:`partial_fit`.
+        on a CPU ends with the very same model. A checkpoint that can not be written is
+        an OSError, and the one before stays. Without effect in :meth:`partial_fit`.
     backbone_lr : float or None, default=None
         Learning rate of a backbone that is trained; None is ``lr``, but at most 1e-3.
         Like the two below without effect on a frozen one.

@@ -5,7 +5,7 @@ from numbers import Real
 
 import torch
 
-from ._expected import check_fields, check_like, check_tensors, wrong
+from ._expected import check_fields, check_finite, check_like, check_tensors, wrong
 from ._history import CountedHistory
 from .heads.adaptive_head import AdaptiveHead
 from .heads.linear import StandardizedLinear
@@ -54,6 +54,7 @@ def set_net_state(net, saved):
     """
     module = net.module_
     check_tensors(saved["network"], module, "network")
+    check_finite(saved["network"])
     # Before the weights, which this changes.
     _set_optimizer(net.optimizer_, saved["optimizer"])
     module.load_state_dict(saved["network"])
@@ -128,17 +129,32 @@ def _set_options(group, saved):
     if not isinstance(saved, dict) or not {"lr", "rate"} <= saved.keys():
         raise wrong("optimizer's group", saved)
     for name, value in saved.items():
-        known = group.get(name)
-        fits = not isinstance(known, Real) or (
-            isinstance(value, Real)
-            and isinstance(value, bool) == isinstance(known, bool)
-            and math.isfinite(value)
-        )
-        # What kind of step it is belongs to what the optimizer keeps.
-        fits = fits and not (isinstance(known, bool) and value != known)
+        # Schedulers add numbers of their own.
+        fits = _is_like(value, group[name]) if name in group else _is_plain(value)
         if name in IMPLEMENTATION or not fits:
             raise wrong(f"optimizer's {name!r}", value)
         group[name] = value
+
+
+def _is_like(value, known):
+    """Whether an option of an optimizer can stand in the place of another."""
+    if isinstance(known, bool):
+        # The kind of step belongs to what the optimizer keeps.
+        return value is known
+    if isinstance(known, Real):
+        return _is_number(value) and not isinstance(value, bool)
+    if isinstance(known, (tuple, list)):
+        alike = type(value) is type(known) and len(value) == len(known)
+        return alike and all(map(_is_like, value, known))
+    return type(value) is type(known)
+
+
+def _is_plain(value):
+    return value is None or _is_number(value)
+
+
+def _is_number(value):
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _set_history(net, rows, best):

@@ -51,6 +51,8 @@ class SavingMixin(FittedAttributes):
             If a parameter holds what a file can not (callbacks, an optimizer of one's
             own), was changed since ``fit``, or the class is not one of the library's;
             if there are more than 16,383 classes and very few features.
+        TypeError
+            If ``path`` is none.
         OSError
             If the file can not be written.
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ._ambient import in_known_state
 from ._compat import OutOfMemoryError
+from ._files import as_path
 from ._seeding import construct_seeded
 
 # torchvision's models are trained on ImageNet.
@@ -193,7 +194,7 @@ def _state_dict(name, entry, weights):
                 f"{entry.url} at {folder / file}, or pass the path of a file with its "
                 "state dict as weights (a classifier's backbone_weights)."
             ) from error
-    path = Path(weights)
+    path = Path(as_path(weights))
     if not path.is_file():
         raise ValueError(
             f"The weights of {name} must be 'DEFAULT', None or the path of a file. "

@@ -23,6 +23,7 @@ from typing_extensions import Self
 from . import _validation as check
 from ._ambient import in_known_state
 from ._encoders import as_vectors, cut_off
+from ._files import as_path
 from ._identity import identity_of
 from ._images import as_images, extract
 from ._typing import FilePath, Samples
@@ -194,8 +195,9 @@ class ImageFeatures(_FrozenFeatures):
         if isinstance(model, nn.Module):
             model = identity_of(model)
         weights = self.weights
-        if isinstance(weights, (str, PathLike)) and Path(weights).is_file():
-            weights = str(weights), Path(weights).stat().st_mtime_ns
+        path = Path(as_path(weights)) if weights else None
+        if path and path.is_file():
+            weights = str(weights), path.stat().st_mtime_ns
         return model, weights, self.image_size
 
     def _load(self):

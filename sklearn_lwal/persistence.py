@@ -6,7 +6,7 @@ The counterpart of the classifiers' ``save``.
 from __future__ import annotations
 
 import contextlib
-import os
+import math
 import warnings
 from collections.abc import Callable
 
@@ -20,6 +20,7 @@ from ._ambient import in_known_state
 from ._archive import DAMAGED, shown
 from ._base import LabelLearningClassifier
 from ._expected import check_fields, check_tensors, wrong
+from ._files import as_path
 from ._identity import weights_of
 from ._label_embedding import LabelEmbedClassifier
 from ._lwal import LwALClassifier
@@ -73,6 +74,8 @@ BACKBONE = {
     "weights": (dict, type(None)),
     "hash": (str, type(None)),
 }
+# Processes that read images: more are none that a model could need.
+MOST_WORKERS = 1024
 # A torchvision model has at most so many times the weights that are left without its
 # classification layer.
 LAST_LAYER = 8
@@ -116,7 +119,7 @@ def load(
     TypeError
         If ``path`` is none.
     OSError
-        If the file can not be opened.
+        If the file can not be read.
     ImportError
         If the model needs torchvision, which is missing.
 
@@ -142,7 +145,7 @@ def load(
     >>> bool((again.predict_proba(X) == clf.predict_proba(X)).all())
     True
     """
-    path = os.fspath(path)
+    path = as_path(path)
     with _naming(path):
         content, tensors = archive.read(path)
         n_tensors, size = len(tensors), sum(t.nbytes for t in tensors.values())
@@ -171,6 +174,8 @@ def load(
         # Building it has drawn.
         clf._generator_state = fitted["generator"]
         _set_resumption(clf, fitted)
+        if not 0 < getattr(clf, "temperature_", 1) < math.inf:
+            raise wrong("temperature", clf.temperature_)
     return clf
 
 
@@ -182,10 +187,10 @@ def _naming(path):
     except (OSError, ImportError, MemoryError):
         raise
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} can not be loaded. {error}") from error
+        raise ValueError(f"{path!r} can not be loaded. {error}") from error
     except Exception as error:
         raise ValueError(
-            f"{str(path)!r} can not be loaded. It gives no model "
+            f"{path!r} can not be loaded. It gives no model "
             f"({type(error).__name__}: {shown(error)}). {DAMAGED}"
         ) from error
 
@@ -226,6 +231,11 @@ def _unfitted(saved, device, backbone, origin):
     clf.device = _device(clf.device, device)
     clf._validate_params()
     clf._check_parameters()
+    for name, value in given.items():
+        # Tensors hold no larger numbers, nor does a machine have more processes.
+        most = MOST_WORKERS if name == "n_workers" else 2**63 - 1
+        if isinstance(value, int) and abs(value) > most:
+            raise wrong(f"parameter {name!r}", value)
     return clf
 
 
@@ -333,7 +343,8 @@ def _set_resumption(clf, fitted):
     n_classes = len(clf.classes_)
     width = clf.net_.module_.head.linear.weight.shape[1]
     if fitted["feature_sums"] is not None:
-        _check_sums(fitted["feature_sums"], "class sums", (n_classes, width))
+        shape = n_classes, width
+        _check_sums(fitted["feature_sums"], "class sums", shape, torch.isfinite)
         clf._feature_sums = fitted["feature_sums"]
     rates = fitted["rates"]
     if rates is not None and rates != (clf.lr, clf.backbone_lr):
@@ -346,13 +357,22 @@ def _set_resumption(clf, fitted):
         except (TypeError, ValueError) as error:
             raise wrong("statistics of the columns", fitted["units"]) from error
     if fitted["spread"] is not None:
-        _check_sums(fitted["spread"], "spread", (n_classes,))
+        # Of latents that are very large it may be infinite.
+        _check_sums(fitted["spread"], "spread", (n_classes,), _at_least_0)
     if isinstance(clf, OpenSetMixin):
         clf._spread_sums = fitted["spread"]
 
 
-def _check_sums(sums, what, shape):
-    """Sums of something over the samples of the classes, and weights of the classes."""
+def _check_sums(sums, what, shape, can_be):
+    """Sums of something over the samples of the classes, and weights of the classes.
+
+    ``can_be`` tells which numbers the sums may hold.
+    """
     fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
-    if not fits or [tuple(t.shape) for t in sums] != [shape, shape[:1]]:
+    fits = fits and [tuple(t.shape) for t in sums] == [shape, shape[:1]]
+    if not (fits and can_be(sums[0]).all() and _at_least_0(sums[1]).all()):
         raise wrong(what, sums)
+
+
+def _at_least_0(numbers):
+    return numbers >= 0

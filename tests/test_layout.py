@@ -17,7 +17,8 @@ FLOORS = (
     {"heads._head", "heads.adaptive", "heads.discriminant"},
     {"heads.adaptive_head", "heads.one_hot", "heads.static", "heads.embedding"},
     {"heads.retrospection"},
-    {"_ambient", "_compat", "_seeding", "_processes", "_archive", "_labels"},
+    {"_ambient", "_compat", "_files", "_labels", "_processes", "_seeding"},
+    {"_archive"},
     {"_epoch_totals", "_history", "_typing", "_units"},
     {"_precision", "_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
     {
@@ -67,6 +68,7 @@ APART = {
     "features": {
         "_ambient",
         "_encoders",
+        "_files",
         "_identity",
         "_images",
         "_typing",

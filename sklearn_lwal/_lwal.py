@@ -121,7 +121,10 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         for few and many.
         Columns that are zero in more than nine of ten rows (words, categories) are
         taken to be in one unit and keep their proportions; constant columns count
-        nothing. In ``partial_fit`` the first rows decide, as they do for ``init`` and
+        nothing. Features in float64 keep their digits where float32 would round away
+        what tells rows apart, such as time stamps. In :meth:`partial_fit` the units are
+        those of all rows so far: the weights are brought into new ones, and what the
+        model has learned stays. The first rows decide for ``init`` and
         ``temperature``.
     average : bool, default=True
         Whether the model predicts with an average of its weights over about the last
@@ -214,7 +217,8 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     Attributes
     ----------
     labels_ : ndarray of shape (n_classes, output_dim)
-        The learned label representations (centroids), float32.
+        The learned label representations (centroids), float32. Like all that is read
+        from the net, a copy of what it has at the time.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_features_in_ : int
@@ -228,7 +232,8 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         epoch's steps), ``dur`` (seconds) and, with validation, ``valid_loss`` and
         ``valid_acc``; ``<name>_best`` says whether a value is the best so far. Where a
         backbone is trained these take batch-norm statistics and refined labels from
-        1,000 of the training images, which is cheaper than from all.
+        1,000 of the training images, which is cheaper than from all. A stream of
+        :meth:`partial_fit` keeps its last 100 rows.
     n_iter_ : int
         Number of epochs trained.
     temperature_ : float

@@ -4,13 +4,23 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MIN := .venv-min
 
-.PHONY: demo test test-min coverage lint types docs dist clean
+.PHONY: demo test shuffled mutants test-min coverage lint types docs dist clean
 
 demo: $(VENV)/demo
 	$(PY) -m benchmarks.quickstart
 
 test: $(VENV)/dev
 	$(PY) -m pytest -n 2
+
+# In an order that is new each time; it stands at the top, and -p randomly
+# --randomly-seed=N gives it again.
+shuffled: $(VENV)/dev
+	$(PY) -m pytest -n 2 -p randomly $(OPTIONS)
+
+# Breaks the code in many small ways and counts those that no test sees. Takes hours.
+mutants: $(VENV)/dev
+	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run --max-children 2
+	$(VENV)/bin/mutmut results
 
 # The suite with the lowest versions that pyproject.toml allows.
 test-min: $(MIN)/dev

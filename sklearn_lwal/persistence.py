@@ -9,6 +9,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -234,7 +235,7 @@ def _unfitted(saved, device, backbone, origin):
     for name, value in given.items():
         # Tensors hold no larger numbers, nor does a machine have more processes.
         most = MOST_WORKERS if name == "n_workers" else 2**63 - 1
-        if isinstance(value, int) and abs(value) > most:
+        if isinstance(value, Integral) and abs(int(value)) > most:
             raise wrong(f"parameter {name!r}", value)
     return clf
 

@@ -396,6 +396,11 @@ EXTREME = {
     "huge batches": ("linear", part("batch_size", to=2**62), None),
     "endless batches": ("linear", parameter("batch_size", 10**30), "'batch_size'"),
     "a million workers": ("linear", parameter("n_workers", 10**6), "'n_workers'"),
+    "as many in 64 bits": (
+        "linear",
+        parameter("n_workers", {"$scalar": [10**6, "<i8"]}),
+        "'n_workers'",
+    ),
     "endless epochs": ("linear", parameter("max_epochs", 10**12), None),
     "endless warmup": ("learned", parameter("warmup_steps", 10**30), "'warmup_steps'"),
     "huge lr": ("linear", parameter("lr", 1e308), None),

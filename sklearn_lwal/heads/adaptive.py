@@ -213,7 +213,7 @@ class AdaptiveLabels(nn.Module):
             if not F.is_zero(self.repel_weight):
                 repel = F.repel_loss(z, member, weight, self.repel_weight)
                 loss = loss + (repel if update is True else update * repel)
-            self.labels.copy_(labels)
+            self.labels.copy_(labels.detach())
             self.step.add_(1)
         return loss, scores
 

@@ -7,10 +7,10 @@ from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import delayed
 from sklearn.utils.validation import _check_method_params
 
 from ._base import LabelLearningClassifier

@@ -7,9 +7,9 @@ import warnings
 from functools import cached_property
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from ._backbone import host_labels
@@ -52,7 +52,8 @@ class Cells:
         """Forget what was trained."""
         self.chunk = self.fits_alone = None
         self.chunks = self._chunks()
-        self.errors = {}
+        # The fold that a candidate was asked for last, by its number.
+        self.errors, self.last = {}, {}
         self.bar.close()
 
     @cached_property
@@ -65,9 +66,10 @@ class Cells:
             return y.ndim == 1 and type_of_target(y) in ("binary", "multiclass")
         return False
 
-    def cell(self, number, X):
-        """The cell of a candidate and the fold whose training rows X shows."""
-        fold, _ = self.splits.place(X)
+    def cell(self, number, rows):
+        """The cell of a candidate and the fold that is trained on these rows."""
+        fold = self.splits.fold(rows, self.last.get(number, -1))
+        self.last[number] = fold
         of = self._cell_alone if number in self.plan.alone else self._cell_of_chunk
         cell = of(number, fold)
         if isinstance(cell, Cell):
@@ -230,20 +232,30 @@ class Cells:
     def _cell_alone(self, number, fold):
         if self.fits_alone is None:
             self.fits_alone = self._fit_alone()
-        fitted, seconds = next(self.fits_alone)
+        fitted, seconds = self._fit_of(number, fold)
         self.seconds[number, fold] = seconds, 0.0
         self.bar.update(1, len(self.splits.pairs))
         return fitted if isinstance(fitted, Exception) else Cell(lambda: fitted)
 
+    def _fit_of(self, number, fold):
+        # A callback that raises an error keeps scikit-learn from asking for a fit.
+        return next(fit for place, fit in self.fits_alone if place == (number, fold))
+
     def _fit_alone(self):
-        """The other candidates on each fold in turn."""
-        return self._jobs(
+        """The other candidates on each fold in turn, each with its place."""
+        folds = range(len(self.splits.pairs))
+        places = [*itertools.product(self.plan.alone, folds)]
+        fits = self._jobs(
             delayed(_fit_alone)(
-                self.plan.estimator(number), self.X, self.y, train, self.plan.fit_params
+                self.plan.estimator(number),
+                self.X,
+                self.y,
+                self.splits.pairs[fold][0],
+                self.plan.fit_params,
             )
-            for number in self.plan.alone
-            for train, _ in self.splits.pairs
+            for number, fold in places
         )
+        return zip(places, fits, strict=True)
 
     def _jobs(self, calls, **options):
         """Results of the calls, in turn, by the user's jobs."""
@@ -258,6 +270,11 @@ class Cells:
             parallel = Parallel(**options)
         return iter(parallel(calls))
 
+    def task_ids(self, n_splits):
+        """Numbers of the cells in the order of the candidates as they were given."""
+        order, folds = self.plan.order, range(n_splits)
+        return [number * n_splits + fold for number in order for fold in folds]
+
     def in_order(self, evaluated, n_splits, out):
         """Candidates as they were given and what scikit-learn found for each cell."""
         found = {}
@@ -265,9 +282,10 @@ class Cells:
             number = parameters[NUMBER]
             for fold in range(n_splits):
                 result = out[place * n_splits + fold]
-                training, scoring = self.seconds[number, fold]
-                result["fit_time"] = training
-                result["score_time"] += scoring
+                if (number, fold) in self.seconds:
+                    training, scoring = self.seconds[number, fold]
+                    result["fit_time"] = training
+                    result["score_time"] += scoring
                 found[number, fold] = result
         return self.plan.candidates, [found[place] for place in sorted(found)]
 

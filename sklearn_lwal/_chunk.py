@@ -90,7 +90,7 @@ class Chunk:
 
     def __init__(self, numbers, plan, before, splits, parts):
         self.numbers, self.plan, self.before = numbers, plan, before
-        self.splits = splits
+        self.splits, self.parts = splits, parts
         self.columns = {number: i for i, number in enumerate(numbers)}
         whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
         # Folds on which nothing went wrong so far are all that is trained on.
@@ -133,12 +133,16 @@ class Chunk:
         return self.answers.errors[f][c] or Cell(
             lambda: self._estimator(number, fold),
             self.answers.classes[f][c],
-            lambda X: self._scores_of(X, number),
+            lambda numbers: self._scores_of(fold, numbers)[self.columns[number]],
         )
 
-    def _scores_of(self, X, number):
-        found = self.answers.scores.get(self.splits.place(X))
-        return None if found is None else found[self.columns[number]]
+    def _scores_of(self, fold, numbers):
+        """Each candidate's scores of the rows with these numbers, None if not known."""
+        for part in self.parts:
+            known = self.answers.scores.get((fold, part))
+            if known and np.array_equal(self.splits.pairs[fold][part], numbers):
+                return known
+        return [None] * len(self.numbers)
 
     def _estimator(self, number, fold):
         trained, place = self.answers.trained, (self.places[fold], self.columns[number])

@@ -8,6 +8,8 @@ from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn import get_config
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import process_routing
 
 from ._before import Alone, taken_apart
@@ -55,12 +57,15 @@ class Plan:
         self.alone, self.classifiers = {}, {}
         self.groups = []
         if why_alone is not None:
-            self.alone = dict.fromkeys(range(len(candidates)), why_alone)
+            self._let_alone(why_alone)
             return
         self.fit_params, routing = _of_fit(search, params)
         alike = {}
         for number, parameters in enumerate(candidates):
             estimator = self.estimator(number)
+            if type(estimator) is Pipeline and get_tags(estimator).input_tags.pairwise:
+                self._let_alone("X has a column for each row")
+                return
             try:
                 key, before, classifier, weights = taken_apart(
                     estimator, self.base, parameters, self.fit_params, routing
@@ -79,6 +84,10 @@ class Plan:
             classifiers = [self.classifiers[number] for number in numbers]
             lists = [[numbers[i] for i in group] for group in groups_of(classifiers)]
             self.groups.append(Group(before, key, weights, lists))
+
+    def _let_alone(self, reason):
+        self.alone = dict.fromkeys(range(len(self.candidates)), reason)
+        self.classifiers = {}
 
     def _processes(self, search):
         # One process has a GPU to itself, and estimators stay where they were trained.

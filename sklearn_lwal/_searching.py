@@ -7,23 +7,34 @@ from contextlib import ExitStack
 from typing import Any
 
 import joblib
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags, indexable
 from typing_extensions import Self
 
+from ._base import LabelLearningClassifier
 from ._cells import Cells
 from ._plan import Plan
 from ._stand_in import NUMBER, Numbered, StandIn
 from ._typing import Column, Samples
-from ._views import OfRealObjects, Splits, View, seeing_real_objects
+from ._views import (
+    OfRealObjects,
+    RealContext,
+    RealRows,
+    Splits,
+    seeing_real_objects,
+)
 
 
 class TogetherMixin(BaseEstimator):
     """Lets scikit-learn's own search run on stand-ins, which are trained together."""
 
-    # Of the copy that searches: what is evaluated, by which cells; what ends with that.
-    _candidates = _cells = _until_run = None
+    # Candidates that are drawn already.
+    _candidates = None
+    # The copy that searches has more: the search that the user fits, the rows of X, who
+    # trains the candidates, and what ends when they have been evaluated.
+    _asked = _rows = _cells = _until_run = None
 
     def fit(self, X: Samples, y: Column | None = None, **params: Any) -> Self:
         """Fit all candidates on all folds, and the best of them on X and y.
@@ -50,29 +61,39 @@ class TogetherMixin(BaseEstimator):
         Exception
             With ``error_score="raise"`` that of the first fit that failed.
         """
-        self._validate_params()
-        candidates, plan = None, None
+        return self._fit(X, y, params)
+
+    # It ends what callbacks have begun, too.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _fit(self, X, y, params):
         try:
-            candidates = self._draw()
-            plan = Plan(self, candidates, params, self._why_alone(y))
-        except (AttributeError, TypeError, ValueError):
-            # scikit-learn finds the same, and tells in its own words.
-            pass
-        if plan is not None and self.verbose:
-            print(plan.report())
-        search = copy.copy(self)
-        if plan is None or not plan.classifiers:
-            search._candidates = candidates
-            super(TogetherMixin, search).fit(X, y, **params)
-        else:
-            self._fit_together(search, plan, X, y, params)
-        fitted = {k: v for k, v in vars(search).items() if k.endswith("_")}
-        self.__dict__.update(fitted)
+            plan = self._plan(y, params)
+            if plan is not None and plan.classifiers:
+                self._fit_together(plan, X, y, params)
+            else:
+                super().fit(X, y, **params)
+        finally:
+            vars(self).pop("_candidates", None)
         return self
 
-    def _fit_together(self, search, plan, X, y, params):
+    def _plan(self, y, params):
+        """A :class:`Plan`, or None where something is wrong with the parameters."""
+        try:
+            self._get_scorers()
+            self._candidates = self._draw()
+            plan = Plan(self, self._candidates, params, self._why_alone(y))
+        except (AttributeError, TypeError, ValueError):
+            # scikit-learn finds the same, and tells in its own words.
+            return None
+        if self.verbose:
+            print(plan.report())
+        return plan
+
+    def _fit_together(self, plan, X, y, params):
         X, y = indexable(X, y)
-        splits = Splits(self.cv, is_classifier(self.estimator))
+        search, rows = copy.copy(self), RealRows(X)
+        splits = Splits(self.cv, is_classifier(self.estimator), X)
+        search._asked, search._rows = self, rows
         search._cells = Cells(plan, self, X, y, splits)
         shown = self.verbose > 1
         search._candidates = [
@@ -80,8 +101,8 @@ class TogetherMixin(BaseEstimator):
             Numbered({**(plan.candidates[number] if shown else {}), NUMBER: number})
             for number in plan.order
         ]
-        search.estimator = StandIn(self.estimator, search._cells)
-        search.scoring = seeing_real_objects(self.scoring)
+        search.estimator = StandIn(clone(self.estimator), search._cells, rows)
+        search.scoring = seeing_real_objects(self.scoring, rows)
         search.cv = splits
         search.n_jobs = 1
         try:
@@ -89,12 +110,33 @@ class TogetherMixin(BaseEstimator):
                 # Else a backend that is not of this process might get the stand-ins.
                 config = joblib.parallel_config(backend="sequential")
                 search._until_run.enter_context(config)
-                super(TogetherMixin, search).fit(View(X), y, **params)
+                super(TogetherMixin, search).fit(rows.numbers, y, **params)
         finally:
             search._cells.release()
-        search.scorer_ = self._real_scorers(search.scorer_)
-        if self.refit:
-            search.best_estimator_ = search.best_estimator_.cell.estimator
+        search._hand_over()
+
+    def _hand_over(self):
+        """The search that the user fits, which gets what this copy has found by now."""
+        found = {name: v for name, v in vars(self).items() if name.endswith("_")}
+        if "scorer_" in found:
+            found["scorer_"] = self._asked._real_scorers(found["scorer_"])
+        if type(best := found.get("best_estimator_")) is StandIn:
+            found["best_estimator_"] = best.real
+        vars(self._asked).update(found)
+        return self._asked
+
+    def get_params(self, deep: bool = True) -> dict:
+        """The parameters, by name; with ``deep`` those of the estimator, too."""
+        if self._asked is not None:
+            # Messages show the search that the user fits.
+            return self._asked.get_params(deep)
+        return super().get_params(deep)
+
+    def _init_callback_context(self, *args, **kwargs):
+        if self._asked is None:
+            return super()._init_callback_context(*args, **kwargs)
+        context = self._asked._init_callback_context(*args, **kwargs)
+        return RealContext(context, self._hand_over, self._rows)
 
     def _real_scorers(self, scorer):
         if isinstance(scorer, dict):
@@ -112,6 +154,10 @@ class TogetherMixin(BaseEstimator):
         else:
 
             def evaluate(_, **context):
+                if self._cells is not None and context:
+                    # Candidates are trained in another order.
+                    ids = self._cells.task_ids(self.n_splits_)
+                    context["callback_ctx"].task_ids = ids
                 return evaluate_candidates(self._candidates, **context)
 
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
@@ -129,9 +175,21 @@ class TogetherMixin(BaseEstimator):
         """Why none of the candidates is trained together with others, or None."""
         if y is None:
             return "y is None; a Dataset has its own labels, and one row at a time"
-        if type(self)._run_search is not TogetherMixin._run_search:
-            return f"{type(self).__name__} runs the search in its own way"
+        for method in ("_run_search", "_format_results"):
+            if getattr(type(self), method) is not getattr(TogetherMixin, method):
+                return f"{type(self).__name__} has a {method} of its own"
+        if not isinstance(self.estimator, (Pipeline, LabelLearningClassifier)):
+            return f"{type(self.estimator).__name__} is not of this library"
+        if self._has_callbacks():
+            return "its callbacks follow each fit"
         return None
+
+    def _has_callbacks(self):
+        """Whether callbacks want to see the fits of candidates."""
+        if not hasattr(self.estimator, "set_callbacks"):
+            return False
+        to_fits = [c for c in _callbacks(self) if hasattr(c, "max_propagation_depth")]
+        return bool(to_fits or _callbacks(self.estimator))
 
     def _draw(self):
         """The candidates, a list of dict."""
@@ -142,3 +200,8 @@ class TogetherMixin(BaseEstimator):
         # GridSearchCV forgets that what predicts may transform, too.
         tags.transformer_tags = get_tags(self.estimator).transformer_tags
         return tags
+
+
+def _callbacks(estimator):
+    """The callbacks that scikit-learn 1.9 lets the user set."""
+    return getattr(estimator, "_skl_callbacks", [])

@@ -9,7 +9,6 @@ from sklearn.utils import get_tags
 
 from ._backbone import host_labels
 from ._inference import RESPONSES
-from ._views import real
 
 # Names a candidate among the parameters that are set; no parameter is called so.
 NUMBER = "#"
@@ -36,8 +35,8 @@ class Cell:
         Makes the fitted estimator, which few ask for.
     classes : array of shape (n_classes,), default=None
     scores : callable, default=None
-        From a view to the class scores of its rows, (n, n_classes), or None where
-        the estimator has to be asked.
+        From numbers of rows to their class scores, (n, n_classes), or None where the
+        estimator has to be asked.
     """
 
     def __init__(self, make, classes=None, scores=lambda X: None):
@@ -56,33 +55,45 @@ class StandIn:
     estimator : estimator
         Not fitted; set to the parameters of a candidate it is what this stands for.
     cells : Cells
+    rows : RealRows
     """
 
-    cell = None
+    def __init__(self, estimator, cells, rows):
+        self.estimator, self.cells, self.rows = estimator, cells, rows
+        self.number = self.cell = None
 
-    def __init__(self, estimator, cells):
-        self.estimator, self.cells = estimator, cells
-        self.parameters = {}
+    @property  # type: ignore[misc]
+    def __class__(self):
+        # Messages name it.
+        return type(self.estimator)
+
+    def __repr__(self):
+        return repr(self.estimator)
+
+    @property
+    def real(self):
+        """The estimator itself, fitted if this is."""
+        return self.estimator if self.cell is None else self.cell.estimator
 
     def __sklearn_clone__(self):
-        return StandIn(self.estimator, self.cells)
+        return StandIn(self.estimator, self.cells, self.rows)
 
     def get_params(self, deep=True):
         return self.estimator.get_params(deep)
 
     def set_params(self, **parameters):
-        self.parameters = parameters
+        self.number = parameters.get(NUMBER)
+        if self.number is None:
+            # The best candidate, which is fitted by itself.
+            self.estimator = clone(self.estimator).set_params(**parameters)
         return self
 
     def fit(self, X, y=None, **fit_params):
-        number = self.parameters.get(NUMBER)
-        if number is None:
-            # Of no search of ours, or the best candidate.
-            fitted = clone(self.estimator).set_params(**self.parameters)
+        if self.number is None:
+            fitted = self.estimator.fit(self.rows(X), y, **fit_params)
             self.cell = Cell(lambda: fitted)
-            fitted.fit(real(X), y, **fit_params)
         else:
-            self.cell = self.cells.cell(number, X)
+            self.cell = self.cells.cell(self.number, X)
         return self
 
     def score(self, X, y=None, sample_weight=None, **params):
@@ -94,7 +105,7 @@ class StandIn:
             return accuracy_score(y, predicted, sample_weight=sample_weight)
         if sample_weight is not None:
             params["sample_weight"] = sample_weight
-        return self.cell.estimator.score(real(X), y, **params)
+        return self.cell.estimator.score(self.rows(X), y, **params)
 
     def get_metadata_routing(self):
         return self.estimator.get_metadata_routing()
@@ -106,7 +117,7 @@ class StandIn:
         return self.cell is not None
 
     def __getattr__(self, name):
-        if name.startswith("__") or "estimator" not in vars(self):
+        if name.startswith("__") or "cell" not in vars(self):
             raise AttributeError(name)
         if self.cell is None or name.startswith("_"):
             # scikit-learn 1.6 asks for the metadata request itself.
@@ -115,30 +126,29 @@ class StandIn:
             return self.cell.classes
         if name in RESPONSES:
             return self._response(name)
-        return _of_rows(getattr(self.cell.estimator, name))
+        return self._of_rows(getattr(self.cell.estimator, name))
 
     def _response(self, name):
         cell = self.cell
         if cell.classes is None:
-            return _of_rows(getattr(cell.estimator, name))
+            return self._of_rows(getattr(cell.estimator, name))
 
         def method(X, **params):
             scores = None if params else cell.scores(X)
             if scores is None:
-                return getattr(cell.estimator, name)(real(X), **params)
+                return getattr(cell.estimator, name)(self.rows(X), **params)
             return RESPONSES[name](scores, cell.classes)
 
         method.__name__ = name
         return method
 
+    def _of_rows(self, method):
+        """A method that is asked about numbers of rows."""
+        if not callable(method):
+            return method
 
-def _of_rows(method):
-    """A method that can be asked about views, too."""
-    if not callable(method):
-        return method
+        @wraps(method)
+        def ask(X, *args, **kwargs):
+            return method(self.rows(X), *args, **kwargs)
 
-    @wraps(method)
-    def ask(*args, **kwargs):
-        return method(*map(real, args), **kwargs)
-
-    return ask
+        return ask

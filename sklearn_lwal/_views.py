@@ -1,6 +1,6 @@
-"""What scikit-learn's search is given instead of X, the splitter and the scorers."""
+"""What stands between scikit-learn's search and the user's X, splitter and scorers."""
 
-from functools import update_wrapper
+from functools import partial, update_wrapper
 
 import numpy as np
 from sklearn.metrics import accuracy_score, make_scorer
@@ -12,50 +12,23 @@ from sklearn.utils.validation import _num_samples
 SCORER = type(make_scorer(accuracy_score))
 
 
-class View:
-    """Rows of X by their numbers; they are copied when somebody wants to see them.
+class RealRows:
+    """X, and its rows by their numbers, which scikit-learn is given in the place of X.
+
+    An array of numbers passes whatever scikit-learn checks, in any configuration, and
+    no row of X is copied before somebody wants to see it.
 
     Parameters
     ----------
     X : array-like of n rows
-    rows : int array, default=None
-        None is all of X.
     """
 
-    def __init__(self, X, rows=None):
-        self.X, self.rows = X, rows
+    def __init__(self, X):
+        self.X, self.numbers = X, np.arange(_num_samples(X))
 
-    def __len__(self):
-        return _num_samples(self.X if self.rows is None else self.rows)
-
-    @property
-    def shape(self):
-        return len(self), *getattr(self.X, "shape", (0,))[1:]
-
-    def __getitem__(self, key):
-        # scikit-learn indexes arrays as X[rows, ...].
-        rows = key[0] if isinstance(key, tuple) else key
-        return View(self.X, rows if self.rows is None else self.rows[rows])
-
-    def real(self):
-        """The rows themselves."""
-        return _safe_indexing(self.X, self.rows)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.real(), dtype)
-
-    def __reduce__(self):
-        # Elsewhere nobody knows of views.
-        return _same, (self.real(),)
-
-
-def _same(X):
-    return X
-
-
-def real(X):
-    """The rows that a view shows; else X."""
-    return X.real() if isinstance(X, View) else X
+    def __call__(self, numbers):
+        """The rows with these numbers; X itself for ``self.numbers``."""
+        return self.X if numbers is self.numbers else _safe_indexing(self.X, numbers)
 
 
 class Splits:
@@ -65,10 +38,12 @@ class Splits:
     ----------
     cv : int, splitter, iterable or None
     classifier : bool
+    X : array-like of n rows
     """
 
-    def __init__(self, cv, classifier):
-        self.cv, self.classifier, self.checked = cv, classifier, None
+    def __init__(self, cv, classifier, X):
+        self.cv, self.classifier, self.X = cv, classifier, X
+        self.checked = None
 
     def _splitter(self, y):
         if self.checked is None:
@@ -76,26 +51,25 @@ class Splits:
         return self.checked
 
     def get_n_splits(self, X=None, y=None, groups=None, **given):
-        return self._splitter(y).get_n_splits(real(X), y, **_named(groups), **given)
+        return self._splitter(y).get_n_splits(self.X, y, **_named(groups), **given)
 
     def split(self, X, y=None, groups=None, **given):
         n = np.arange(len(X))
-        drawn = self._splitter(y).split(real(X), y, **_named(groups), **given)
+        drawn = self._splitter(y).split(self.X, y, **_named(groups), **given)
         self.pairs = [
             tuple(_safe_indexing(n, np.asarray(rows)) for rows in (train, test))
             for train, test in drawn
         ]
-        # Where a view's rows lie: which fold, and 0 to train on or 1 to test on.
-        self.places = {
-            id(rows): (fold, part)
-            for fold, pair in enumerate(self.pairs)
-            for part, rows in enumerate(pair)
-        }
         return self.pairs
 
-    def place(self, X):
-        """Fold and part of a view, or None."""
-        return self.places.get(id(X.rows)) if isinstance(X, View) else None
+    def fold(self, numbers, last):
+        """The next fold after ``last`` that is trained on the rows with these numbers.
+
+        Several folds may be trained on the same rows.
+        """
+        n_folds = len(self.pairs)
+        in_turn = ((last + i) % n_folds for i in range(1, n_folds + 1))
+        return next(f for f in in_turn if np.array_equal(self.pairs[f][0], numbers))
 
     def __getattr__(self, name):
         # Metadata routing asks the splitter itself.
@@ -114,12 +88,12 @@ def _named(groups):
 class OfRealObjects:
     """A callable of the user's that scores: it is given real rows and estimators."""
 
-    def __init__(self, function):
+    def __init__(self, function, rows):
         update_wrapper(self, function)
-        self.function = function
+        self.function, self.rows = function, rows
 
     def __call__(self, estimator, X, *args, **kwargs):
-        return self.function(real_estimator(estimator), real(X), *args, **kwargs)
+        return self.function(estimator.real, self.rows(X), *args, **kwargs)
 
     def __getattr__(self, name):
         if name.startswith("__") or "function" not in vars(self):
@@ -130,17 +104,11 @@ class OfRealObjects:
         return repr(self.function)
 
 
-def real_estimator(estimator):
-    """The fitted estimator that a stand-in speaks for; else the estimator."""
-    cell = vars(estimator).get("cell")
-    return estimator if cell is None else cell.estimator
-
-
-def seeing_real_objects(scoring):
+def seeing_real_objects(scoring, rows):
     """The same ``scoring``, in which callables are :class:`OfRealObjects`."""
     if isinstance(scoring, dict):
-        return {name: seeing_real_objects(value) for name, value in scoring.items()}
-    return OfRealObjects(scoring) if asks_estimators(scoring) else scoring
+        return {name: seeing_real_objects(s, rows) for name, s in scoring.items()}
+    return OfRealObjects(scoring, rows) if asks_estimators(scoring) else scoring
 
 
 def asks_estimators(scoring):
@@ -148,3 +116,47 @@ def asks_estimators(scoring):
     if isinstance(scoring, dict):
         return any(map(asks_estimators, scoring.values()))
     return callable(scoring) and type(scoring) is not SCORER
+
+
+class RealContext:
+    """A callback context whose hooks see the search and the rows themselves.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+    search : callable
+        Gives the search that the user fits, with what is known by now.
+    rows : RealRows
+
+    Attributes
+    ----------
+    task_ids : sequence of int or None
+        Those that the user expects of subtasks, by those that scikit-learn gives.
+    """
+
+    task_ids = None
+
+    def __init__(self, context, search, rows):
+        self.context, self.search, self.rows = context, search, rows
+
+    def subcontext(self, task_id=None, **task):
+        if self.task_ids is not None:
+            task_id = self.task_ids[task_id]
+        context = self.context.subcontext(task_id=task_id, **task)
+        return RealContext(context, self.search, self.rows)
+
+    def call_on_fit_task_begin(self, **given):
+        self.context.call_on_fit_task_begin(**self._real(**given))
+        return self
+
+    def call_on_fit_task_end(self, **given):
+        return self.context.call_on_fit_task_end(**self._real(**given))
+
+    def _real(self, estimator, X=None, **given):
+        if X is not None:
+            # scikit-learn calls it when a hook asks for X.
+            given["X"] = partial(self.rows, X)
+        return {"estimator": self.search(), **given}
+
+    def propagate_callback_context(self, sub_estimator):
+        return self.context.propagate_callback_context(sub_estimator.real)

@@ -21,7 +21,6 @@ import sklearn_lwal._cells
 import sklearn_lwal._searching
 from sklearn_lwal import LabelSearchCV, LwALClassifier
 from sklearn_lwal._cells import Cells
-from sklearn_lwal._views import Splits, View
 
 # Processes take seconds to start.
 pytestmark = pytest.mark.slow
@@ -125,18 +124,16 @@ class TestAnswers:
         seen = []
 
         class Asking(Cells):
-            def cell(self, number, X):
-                cell = super().cell(number, X)
-                _, rows = self.splits.pairs[self.splits.place(X)[0]]
-                scores = cell.scores(View(self.X, rows))
+            def cell(self, number, rows):
+                cell = super().cell(number, rows)
+                _, rows = self.splits.pairs[self.last[number]]
+                scores = cell.scores(rows)
                 proba = cell.estimator.predict_proba(self.X[rows])
                 np.testing.assert_allclose(softmax(scores, 1), proba, atol=1e-4)
                 seen.append((number, cell.estimator.lr, cell.estimator.output_dim))
                 return cell
 
         monkeypatch.setattr(sklearn_lwal._searching, "Cells", Asking)
-        # A view of the same rows is known by where it lies.
-        monkeypatch.setattr(Splits, "place", by_rows)
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, refit=False)
         grid = [*ParameterGrid(GRID)]
         assert len(seen) == 36
@@ -230,15 +227,6 @@ class TestAnswers:
         assert "killed" in str(caught[0].message)
         lost = np.isnan(search.cv_results_["mean_test_score"])
         assert 0 < lost.sum() < 4
-
-
-def by_rows(self, X):
-    """As :meth:`Splits.place`, for views with the same rows."""
-    for fold, pair in enumerate(self.pairs):
-        for part, rows in enumerate(pair):
-            if isinstance(X, View) and np.array_equal(rows, X.rows):
-                return fold, part
-    return None
 
 
 class TestWhere:

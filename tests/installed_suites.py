@@ -28,12 +28,12 @@ def run_installed(module, namespace, rebound, renamed=None, only=None):
         pytest.skip("scikit-learn's tests as 1.9 has them", allow_module_level=True)
     path = Path(importlib.util.find_spec(module).origin)
     source = path.read_text(encoding="utf-8")
-    for pattern, ours in {**UNKNOWN, **(renamed or {})}.items():
+    for pattern, ours in (renamed or {}).items():
         source = re.sub(pattern, ours, source)
-    tree = ast.parse(source)
+    tree = Adapted().visit(ast.parse(source))
     last = max(i for i, s in enumerate(tree.body) if isinstance(s, IMPORTS))
     tree.body[last + 1 : last + 1] = ast.parse(rebound).body
-    exec(compile(tree, path, "exec"), namespace)
+    exec(compile(ast.fix_missing_locations(tree), path, "exec"), namespace)
     if only is not None:
         found = {name for name in namespace if name.startswith("test_")}
         assert found >= {*only}, f"{module} has no {sorted({*only} - found)}"
@@ -42,8 +42,13 @@ def run_installed(module, namespace, rebound, renamed=None, only=None):
 
 
 IMPORTS = ast.Import, ast.ImportFrom
-# What this suite's pytest does not take: marks of other plugins, iterators.
-UNKNOWN = {
-    r"@pytest\.mark\.thread_unsafe\n": "",
-    r"\b(yield_\w+\(\))": r"[*\1]",
-}
+
+
+class Adapted(ast.NodeTransformer):
+    """Lets this suite's pytest take the parameters of scikit-learn's tests."""
+
+    def visit_Call(self, node):
+        # It warns of iterators, and warnings are errors here.
+        if ast.unparse(node.func) == "pytest.mark.parametrize":
+            node.args[1] = ast.List([ast.Starred(node.args[1], ast.Load())], ast.Load())
+        return self.generic_visit(node)

@@ -15,7 +15,6 @@ TESTS = (
     "test_tuned_threshold_classifier_no_binary",
     "test_tuned_threshold_classifier_store_cv_results",
     "test_tuned_threshold_classifier_thresholds_array",
-    "test_tuned_threshold_classifier_with_string_targets",
 )
 
 run_installed(

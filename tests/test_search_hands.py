@@ -27,6 +27,10 @@ TWO_PROGRAMS = {"class_weight": [None, "balanced"], "lr": [1e-3]}
 # The first and the third are trained after the others.
 MIXED = [{"callbacks": [[]], "lr": [1e-3]}, RATES, {"callbacks": [[]], "lr": [1e-2]}]
 SEARCHES = LabelSearchCV, GridSearchCV
+AS_IN_1_9 = pytest.mark.skipif(
+    importlib.util.find_spec("sklearn.callback") is None,
+    reason="scikit-learn has callbacks, its own array API and this warning by 1.9",
+)
 
 
 def last(grid):
@@ -42,6 +46,7 @@ def test_every_program_knows_the_names_of_columns(iris, frame):
     check_same_answers(pipeline, last(TWO_PROGRAMS), X, iris[1])
 
 
+@AS_IN_1_9
 @pytest.mark.parametrize("scoring", [None, "accuracy", "neg_log_loss"])
 def test_array_api_dispatch(iris, scoring, monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")
@@ -89,6 +94,7 @@ def test_results_are_formatted_from_real_parameters(iris):
 
 
 class TestMessages:
+    @AS_IN_1_9
     def test_scorers_that_know_no_weights(self, iris):
         def scores(y, predicted):
             return accuracy_score(y, predicted)
@@ -177,10 +183,7 @@ class Following(Recorder):
     max_propagation_depth = None
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("sklearn.callback") is None,
-    reason="scikit-learn has callbacks since 1.9",
-)
+@AS_IN_1_9
 class TestCallbacks:
     def seen(self, make, estimator, grid, X, y, fit=None, **options):
         """What callbacks have seen of both searches, and the searches."""

@@ -124,10 +124,7 @@ class StandardizedLinear(nn.Module):
 
     def standardize(self, x):
         """Features as the weight takes them."""
-        shift, scale = self.shift, self.scale
-        if shift.ndim > 1:
-            shift, scale = shift[..., None, :], scale[..., None, :]
-        return (x - shift) * scale
+        return (x - _for_rows(self.shift)) * _for_rows(self.scale)
 
     def forward(self, x):
         if not (self.training and self.folds and x.dtype == self.weight.dtype):
@@ -179,6 +176,11 @@ def _scale(deviation, length):
     # A constant column would get its weight from rounding alone: it counts nothing.
     scale = torch.where(deviation == 0, 0.0, 1 / deviation) * length
     return scale.clamp_max(torch.finfo(torch.float32).max)
+
+
+def _for_rows(of_features):
+    """With a dimension for rows where there is one for networks."""
+    return of_features if of_features.ndim == 1 else of_features[..., None, :]
 
 
 def standardize(layer, x):

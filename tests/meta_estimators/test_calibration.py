@@ -1,0 +1,29 @@
+"""scikit-learn's own tests of calibration, around a classifier of the library.
+
+Chosen are those around a linear classifier that ask for no ``coef_``, exact weights or
+confidences, and that are quick.
+"""
+
+import pytest
+from installed_suites import run_installed
+
+TESTS = (
+    "test_calibration_display_compute",
+    "test_calibration_display_kwargs",
+    "test_calibration_display_name_multiple_calls",
+    "test_calibration_display_pos_label",
+    "test_calibration_display_ref_line",
+    "test_calibration_votingclassifier",
+    "test_plot_calibration_curve_pipeline",
+)
+
+run_installed(
+    "sklearn.tests.test_calibration",
+    globals(),
+    """
+from in_place import LogisticRegression
+from sklearn.conftest import pyplot
+""",
+    only=TESTS,
+)
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]

@@ -58,9 +58,10 @@ def test_bytes(clf, iris, tmp_path):
     assert sklearn_lwal.load(path).score(*iris) == clf.score(*iris)
 
 
-@pytest.mark.parametrize(
-    "path", [io.BytesIO(), None, 3.5], ids=lambda path: type(path).__name__
-)
+KINDS = [io.BytesIO(), None, 3.5]
+
+
+@pytest.mark.parametrize("path", KINDS, ids=lambda path: type(path).__name__)
 def test_what_is_no_path(path, clf):
     for use in (clf.save, clf.to_onnx, sklearn_lwal.load):
         with pytest.raises(TypeError, match=r"'path' .*Got .*tempfile"):

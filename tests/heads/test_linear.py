@@ -10,6 +10,7 @@ from torch import nn
 from sklearn_lwal.heads.linear import (
     FAR_FROM_ZERO,
     SQUARED_LENGTH,
+    Dense,
     StandardizedLinear,
     standardize,
 )
@@ -118,3 +119,14 @@ def test_standardize_takes_any_layer():
     layer, plain = make_layer(X)
     torch.testing.assert_close(standardize(layer, X), layer.standardize(X))
     assert standardize(plain, X) is X
+
+
+def test_networks_whose_units_differ_in_scale_alone():
+    layers = [StandardizedLinear(Dense(3, 2)) for _ in range(2)]
+    for layer, deviation in zip(layers, (1.0, 4.0), strict=True):
+        layer.set_statistics(torch.zeros(3), torch.full((3,), deviation))
+    whole = StandardizedLinear(Dense(3, 2))
+    whole.scale = torch.stack([layer.scale for layer in layers])[:, None]
+    X = torch.randn(2, 1, 5, 3)
+    for rows, found, layer in zip(X, whole.standardize(X), layers, strict=True):
+        torch.testing.assert_close(found, layer.standardize(rows))

@@ -28,7 +28,12 @@ def unchanged_on_error(estimator, resume):
 
 
 # What torch says of the host's memory, which has no error of its own.
-NO_MEMORY = ("allocate memory", "not enough memory", "Storage size calculation overf")
+NO_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "Storage size calculation overf",
+    "Overflow when unpacking",
+)
 
 
 @contextlib.contextmanager
@@ -36,7 +41,7 @@ def memory_errors(advice):
     """Turn a lack of memory into an error that says what helps."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         on_gpu = isinstance(error, OutOfMemoryError)
         if not on_gpu and not any(words in str(error) for words in NO_MEMORY):
             raise

@@ -22,6 +22,7 @@ from ._identity import fingerprint
 from ._inference import answer_dtype
 from ._program import Member, Program
 from ._starting import Features, FoldRows, Start, taken
+from .heads.functional import number
 
 # Parameters that each candidate may have another value of, besides the options of its
 # head. They do not change what a fit starts from.
@@ -100,7 +101,7 @@ def groups_of(estimators):
 def _numbers(estimator):
     """The options of the head that are numbers, by name."""
     values = {name: getattr(estimator, name) for name in estimator._numbers}
-    return {name: v for name, v in values.items() if _is_number(v)}
+    return {name: number(v) for name, v in values.items() if _is_number(v)}
 
 
 def _is_number(value):

@@ -1,6 +1,7 @@
 """Values that can not be read or are too large: errors that say so, and no warnings."""
 
 import decimal
+import functools
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,13 @@ import pytest
 import torch
 from rivals import CLASSIFIERS
 
-from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
+from sklearn_lwal import (
+    LabelEmbedClassifier,
+    LabelSearchCV,
+    LwALClassifier,
+    StaticLabelClassifier,
+    STDClassifier,
+)
 from sklearn_lwal._validation import check_X
 
 X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
@@ -216,3 +223,40 @@ def test_patience_without_end():
     options = {"early_stopping": True, "validation_fraction": 0.4, "max_epochs": 12}
     clf = STDClassifier(lr=1e-9, n_iter_no_change=np.inf, random_state=0, **options)
     assert clf.fit(X, Y).n_iter_ == 12
+
+
+@pytest.mark.parametrize(
+    ("Classifier", "options", "same"),
+    [
+        (LwALClassifier, {"update_every": HUGE}, {"update_every": 10**6}),
+        (LwALClassifier, {"warmup_steps": 2**64}, {"warmup_steps": 10**6}),
+        (LwALClassifier, {"warmup_steps": True}, {"warmup_steps": 1}),
+        (STDClassifier, {"l2": 10**25}, {"l2": 1e25}),
+        (LabelEmbedClassifier, {"temperature": 10**20}, {"temperature": 1e20}),
+    ],
+)
+def test_numbers_of_many_digits(Classifier, options, same):
+    clf = new(Classifier, **options).fit(X, Y)
+    expected = new(Classifier, **same).fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+    name, *_ = options
+    grid = {name: [options[name], same[name]]}
+    search = LabelSearchCV(new(Classifier), grid, cv=3, error_score="raise")
+    scores = search.fit(X, Y).cv_results_["mean_test_score"]
+    assert scores[0] == scores[1]
+
+
+def test_a_latent_that_no_memory_holds():
+    with pytest.raises(MemoryError, match="Lower output_dim"):
+        new(LwALClassifier, output_dim=1e30).fit(X, Y)
+
+
+@pytest.mark.parametrize("update", ["features", "batch"])
+def test_compiled_steps(monkeypatch, update):
+    # What the compiler's front end makes of a step, without a compiler.
+    eager = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", eager)
+    options = {"label_update": update, "max_epochs": 3}
+    compiled = LwALClassifier(random_state=0, compile=True, **options).fit(X, Y)
+    plain = LwALClassifier(random_state=0, **options).fit(X, Y)
+    np.testing.assert_allclose(compiled.labels_, plain.labels_, rtol=1e-4, atol=1e-5)

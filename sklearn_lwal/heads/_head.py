@@ -38,7 +38,7 @@ class Head(nn.Module):
     def __init__(self, in_features, output_dim, l2=0.0):
         super().__init__()
         self.linear = Dense(in_features, output_dim)
-        self.l2 = l2
+        self.l2 = F.number(l2)
 
     def forward(self, features):
         """The latent z, (n, output_dim), at least float32."""

@@ -103,8 +103,8 @@ class AdaptiveLabels(nn.Module):
         learned = temperature == "learned"
         valid = learned or (not isinstance(temperature, str) and temperature > 0)
         _check(valid, "temperature", "positive or 'learned'", temperature)
-        self.update_every = update_every
-        self.warmup_steps = warmup_steps
+        self.update_every = F.number(update_every)
+        self.warmup_steps = F.number(warmup_steps)
         self.repel_weight = repel_weight
         self.label_momentum = label_momentum
         # Half precision holds too few digits of a mean.

@@ -49,7 +49,7 @@ class LabelEmbedHead(Head):
     ):
         super().__init__(in_features, 2 * n_classes, l2)
         self.hard_weight = hard_weight
-        self.temperature = temperature
+        self.temperature = F.number(temperature)
         self.confidence_cap = confidence_cap
         self.embeddings = nn.Parameter(torch.eye(n_classes))
 

@@ -104,6 +104,14 @@ def is_update_step(step, update_every, warmup_steps):
     return (since >= 0) & (since % update_every == 0)
 
 
+def number(option):
+    """An option as tensors take it: no bool, and no int of more than 64 bits."""
+    if isinstance(option, bool):
+        return int(option)
+    too_long = not isinstance(option, torch.Tensor) and abs(option) >= 2**63
+    return float(min(option, 2**1000)) if too_long else option
+
+
 def is_zero(option):
     """Whether an option is off. One that differs between heads, a tensor, is on."""
     return not isinstance(option, torch.Tensor) and option == 0

@@ -81,7 +81,6 @@ def assert_same_model(one, two):
         for row in rows:
             del row["dur"]
             row.pop("batches", None)
-        state.pop("history_")
         found.append(
             (state, rows, net.module_, net.optimizer_, net.average_, net.best_values_)
         )

@@ -18,7 +18,7 @@ ESTIMATORS = [
     LwALClassifier(),
     LwALClassifier(**HIDDEN),
     STDClassifier(max_epochs=40),
-    STDClassifier(scores="cosine", **HIDDEN),
+    STDClassifier(scores="cosine", max_epochs=40),
     *(
         Classifier(max_epochs=40)
         for Classifier in (LabelEmbedClassifier, LWRClassifier, StaticLabelClassifier)

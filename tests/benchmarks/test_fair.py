@@ -121,7 +121,7 @@ def test_the_timed_fit_does_not_measure(
     def timed_fit(clf, X, y, **options):
         assert not options
         timed.append(clf.fit(X, y))
-        for row in clf.history_:
+        for row in clf.net_.history:
             row["dur"] = 7.0
         return 20.0
 

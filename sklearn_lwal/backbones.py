@@ -267,7 +267,10 @@ class Backbone(nn.Module):
         if isinstance(features, torch.Tensor) and features.ndim == 4:
             features = features.mean(dim=(2, 3))
         fits = isinstance(features, torch.Tensor) and features.ndim == 2
-        if not fits or len(features) != len(prepared):
+        # A graph that is traced would take the number of rows for a constant.
+        if fits and not torch.compiler.is_compiling():
+            fits = len(features) == len(prepared)
+        if not fits:
             shape = getattr(features, "shape", type(features).__name__)
             raise ValueError(
                 "A backbone must give features of shape (n, d) or (n, d, h, w). For a "

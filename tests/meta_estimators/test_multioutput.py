@@ -7,7 +7,8 @@ import pytest
 from installed_suites import run_installed
 
 # Left out, for the claims hold for some classifiers alone:
-# - test_multiclass_multioutput_estimator_predict_proba has LogisticRegression's numbers;
+# - test_multiclass_multioutput_estimator_predict_proba has numbers of
+#   LogisticRegression;
 # - test_classifier_chain_vs_independent_models compares accuracies on one set of data;
 # - test_hasattr_multi_output_predict_proba, test_multi_output_predict_proba,
 #   test_multi_output_delegate_predict_proba and

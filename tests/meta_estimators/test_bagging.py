@@ -12,6 +12,7 @@ from installed_suites import run_installed
 # - test_error asks for no decision_function.
 TESTS = (
     "test_bagging_allow_nan_tag",
+    "test_bagging_small_max_features",
     "test_bagging_with_pipeline",
     "test_classification",
     "test_estimators_samples_deterministic",

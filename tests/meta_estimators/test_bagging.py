@@ -14,7 +14,6 @@ TESTS = (
     "test_bagging_allow_nan_tag",
     "test_bagging_small_max_features",
     "test_bagging_with_pipeline",
-    "test_classification",
     "test_estimators_samples_deterministic",
     "test_gridsearch",
     "test_oob_score_consistency",
@@ -28,7 +27,7 @@ run_installed(
     """
 from in_place import LogisticRegression
 DecisionTreeClassifier = KNeighborsClassifier = LogisticRegression
-Perceptron = SVC = LogisticRegression
+SVC = LogisticRegression
 """,
     # 4 of 64 cases. Logarithms of small numbers show the rounding of float32.
     renamed={

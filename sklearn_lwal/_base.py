@@ -107,7 +107,7 @@ class LabelLearningClassifier(
             else:
                 self.classes_ = classes
             index, weight, class_weights = self._encode(X, y, sample_weight)
-            check.check_two_classes(self, self.classes_[index], weight)
+            check.check_two_classes(self, self.classes_)
             self._start(n_counted(index, weight), warm, class_weights, saved)
             train, valid = self._split(X, index, weight, eval_set)
             if warm:

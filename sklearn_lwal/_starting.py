@@ -96,7 +96,7 @@ class Start:
         estimator.classes_ = np.unique(y)
         known = rows.numbers, y, rows.sample_weight
         index, weight, class_weights = estimator._encode(*known)
-        check.check_two_classes(estimator, estimator.classes_[index], weight)
+        check.check_two_classes(estimator, estimator.classes_)
         estimator._start(n_counted(index, weight), False, class_weights)
         self.train, self.valid = rows.labelled(index, weight), None
         if estimator.early_stopping:

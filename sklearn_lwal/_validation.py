@@ -375,14 +375,12 @@ def check_rows(X, y, sample_weight=None):
     check_consistent_length(X, y, sample_weight)
 
 
-def check_two_classes(estimator, y, sample_weight=None):
-    """At least two classes among the samples that have any weight."""
-    present = np.unique(y if sample_weight is None else y[sample_weight > 0])
-    if len(present) < 2:
-        which = "" if sample_weight is None else " with positive sample weight"
+def check_two_classes(estimator, classes):
+    """At least two classes, whether or not their samples have any weight."""
+    if len(classes) < 2:
         raise ValueError(
-            f"{type(estimator).__name__} needs samples of at least 2 classes{which}. "
-            f"Got {len(present)} class: {present.tolist()}."
+            f"{type(estimator).__name__} needs samples of at least 2 classes. "
+            f"Got {len(classes)} class: {classes.tolist()}."
         )
 
 

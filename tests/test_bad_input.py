@@ -216,7 +216,6 @@ BAD_WEIGHTS = {
     "negative": np.r_[-1.0, np.ones(149)],
     "NaN": np.r_[np.nan, np.ones(149)],
     "all zero": np.zeros(150),
-    "one class left": np.r_[np.ones(50), np.zeros(100)],
     "two columns": np.ones((150, 2)),
 }
 
@@ -226,6 +225,14 @@ BAD_WEIGHTS = {
 def test_bad_sample_weight(Classifier, weight, iris):
     with pytest.raises(ValueError, match=r"(?i)weight|inconsistent.*149"):
         untrained(Classifier).fit(*iris, sample_weight=weight)
+
+
+@both
+def test_weights_that_leave_one_class(Classifier, iris):
+    X, y = iris
+    clf = Classifier(max_epochs=20, random_state=0).fit(X, y, sample_weight=y == 1)
+    np.testing.assert_array_equal(clf.classes_, [0, 1, 2])
+    assert (clf.predict(X[y == 1]) == 1).all()
 
 
 @both

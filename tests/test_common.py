@@ -31,7 +31,6 @@ ESTIMATORS = [
 
 # They want fit_transform, and the error of a fit itself.
 UNLIKE_SEARCHES = (
-    "check_classifiers_one_label_sample_weights",
     "check_dtype_object",
     "check_estimators_nan_inf",
     "check_supervised_y_no_nan",

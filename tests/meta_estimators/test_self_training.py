@@ -1,12 +1,13 @@
 """scikit-learn's own tests of self-training, around a classifier of the library.
 
-Chosen are those around a linear classifier that ask for no ``coef_``, exact weights or
-confidences, and that are quick.
+Chosen are those whose claim holds for any classifier and that are quick.
 """
 
 import pytest
 from installed_suites import run_installed
 
+# Left out, for the claims hold for some classifiers alone:
+# - test_early_stopping: LogisticRegression is unsure of a row that it was trained on.
 TESTS = (
     "test_estimator_meta_estimator",
     "test_k_best",

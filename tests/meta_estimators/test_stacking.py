@@ -1,7 +1,6 @@
 """scikit-learn's own tests of stacks, around a classifier of the library.
 
-Chosen are those around a linear classifier that ask for no ``coef_``, exact weights or
-confidences, and that are quick.
+Chosen are those whose claim holds for any classifier and that are quick.
 """
 
 import pytest
@@ -11,6 +10,7 @@ TESTS = (
     "test_get_feature_names_out",
     "test_stacking_classifier_drop_binary_prob",
     "test_stacking_classifier_stratify_default",
+    "test_stacking_cv_influence",
     "test_stacking_final_estimator_attribute_error",
     "test_stacking_prefit",
     "test_stacking_prefit_error",

@@ -343,7 +343,13 @@ def check_weights(sample_weight, class_weights, X, index):
     with reading("sample_weight"):
         weight = check_sample_weight(sample_weight, X, np.float32)
     if class_weights is not None:
-        weight = weight * class_weights[index].astype(np.float32)
+        with np.errstate(over="ignore"):
+            weight = weight * class_weights[index].astype(np.float32)
+        if not np.isfinite(weight).all():
+            raise ValueError(
+                "Sample weights times class_weight are too large for float32. Only "
+                "their ratios count: divide them by a constant."
+            )
     if not weight.any():
         raise ValueError(
             "Sample weights must contain at least one non-zero number, and so must "

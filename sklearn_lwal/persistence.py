@@ -251,7 +251,7 @@ def _device(saved, wanted):
         warnings.warn(
             f"The model was saved with device={str(saved)!r}, which is not there: its "
             "parameter is 'auto' now. Pass a device to load to silence this warning.",
-            stacklevel=4,
+            stacklevel=5,
         )
         return "auto"
     return saved
@@ -352,6 +352,7 @@ def _set_resumption(clf, fitted):
         # The optimizer has those of then, and takes others when training goes on.
         rates = None
     clf._rates = rates
+    clf._units = None
     if fitted["units"] is not None:
         try:
             clf._units = ColumnStatistics.checked(fitted["units"], clf.n_features_in_)

@@ -416,7 +416,10 @@ EXTREME = {
     "nonsense as history": ("linear", part("history", 0, "train_loss", to="x"), None),
     "long history": (
         "linear",
-        part("history", to=[{"train_loss": 1e308}] * 10**4),
+        part(
+            "history",
+            to=[{"epoch": n + 1, "train_loss": 1e308} for n in range(10**4)],
+        ),
         None,
     ),
     "infinite best": ("linear", part("best", "train_loss", to={"$float": "inf"}), None),

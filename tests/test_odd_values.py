@@ -260,3 +260,10 @@ def test_compiled_steps(monkeypatch, update):
     compiled = LwALClassifier(random_state=0, compile=True, **options).fit(X, Y)
     plain = LwALClassifier(random_state=0, **options).fit(X, Y)
     np.testing.assert_allclose(compiled.labels_, plain.labels_, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sample_weight", [None, np.full(9, 1e30)])
+def test_class_weights_beyond_float32(sample_weight):
+    clf = new(class_weight={0: 1e30 if sample_weight is not None else 1e39, 1: 1, 2: 1})
+    with pytest.raises(ValueError, match="too large for float32"):
+        clf.fit(X, Y, sample_weight=sample_weight)

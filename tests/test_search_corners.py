@@ -176,7 +176,7 @@ class TestSubclasses:
         known = GridSearchCV(CLF, RATES, cv=3).fit(*data)
         assert_same_results(fitted, known)
         if Search is LabelSearchCV:
-            assert "Twice runs the search in its own way" in capsys.readouterr().out
+            assert "Twice has a _run_search of its own" in capsys.readouterr().out
 
 
 def test_steps_of_one_name(data):

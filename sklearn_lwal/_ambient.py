@@ -16,8 +16,9 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from ._compat import AUTOCAST_DEVICES
+
 Entry = TypeVar("Entry", bound=Callable[..., Any])
-AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 
 @contextlib.contextmanager

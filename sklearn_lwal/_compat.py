@@ -11,6 +11,17 @@ OutOfMemoryError = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryErro
 # Earlier exporters to ONNX fail with the onnxscript of today.
 EXPORTS_ONNX = torch.__version__ >= "2.8"  # compared as versions
 
+
+def _knows_autocast(device_type):
+    try:
+        torch.is_autocast_enabled(device_type)
+    except RuntimeError:  # "mps" before torch 2.5.
+        return False
+    return True
+
+
+AUTOCAST_DEVICES = tuple(filter(_knows_autocast, ("cpu", "cuda", "mps")))
+
 # Renamed in scikit-learn 1.8.
 _NON_NEGATIVE = next(
     name

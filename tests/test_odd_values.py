@@ -251,6 +251,9 @@ def test_a_latent_that_no_memory_holds():
         new(LwALClassifier, output_dim=1e30).fit(X, Y)
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.8", reason="compilers stumbled over autograd functions"
+)
 @pytest.mark.parametrize("update", ["features", "batch"])
 def test_compiled_steps(monkeypatch, update):
     # What the compiler's front end makes of a step, without a compiler.

@@ -108,12 +108,11 @@ def _converted(module, dtype, known):
     found = known[id(module)] = object.__new__(type(module))
     vars(found).update(vars(module), training=False)
     for kind in ("_parameters", "_buffers"):
-        tensors = {name: _as(t, dtype) for name, t in getattr(module, kind).items()}
+        tensors = getattr(module, kind).copy()
+        tensors.update((name, _as(t, dtype)) for name, t in tensors.items())
         vars(found)[kind] = tensors
-    vars(found)["_modules"] = {
-        name: part and _converted(part, dtype, known)
-        for name, part in module._modules.items()
-    }
+    parts = found._modules = module._modules.copy()
+    parts.update((n, p and _converted(p, dtype, known)) for n, p in parts.items())
     return found
 
 

@@ -11,7 +11,7 @@ import stat
 import time
 import uuid
 
-# What a file is called until it is complete, and seconds after which it never will be.
+# Name of a file until it is complete, and seconds after which it never will be.
 _BESIDE = ".sklearn_lwal-{}.tmp"
 LEFT_OVER = 3600
 

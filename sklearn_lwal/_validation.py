@@ -57,7 +57,7 @@ OWN_NET_PARAMS = frozenset(
     ]
 )
 
-# What scikit-learn says of such values.
+# The words are those of scikit-learn.
 TOO_LARGE = "Input X contains infinity or a value too large for dtype('float32')."
 
 # Those with one kernel for a whole step, on CPU and CUDA.

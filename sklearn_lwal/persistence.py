@@ -359,7 +359,7 @@ def _set_resumption(clf, fitted):
         except (TypeError, ValueError) as error:
             raise wrong("statistics of the columns", fitted["units"]) from error
     if fitted["spread"] is not None:
-        # Of latents that are very large it may be infinite.
+        # Very large latents may have an infinite spread.
         _check_sums(fitted["spread"], "spread", (n_classes,), _at_least_0)
     if isinstance(clf, OpenSetMixin):
         clf._spread_sums = fitted["spread"]

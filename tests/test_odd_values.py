@@ -256,7 +256,7 @@ def test_a_latent_that_no_memory_holds():
 )
 @pytest.mark.parametrize("update", ["features", "batch"])
 def test_compiled_steps(monkeypatch, update):
-    # What the compiler's front end makes of a step, without a compiler.
+    # The front end of the compiler alone, which needs no C++.
     eager = functools.partial(torch.compile, backend="aot_eager")
     monkeypatch.setattr(torch, "compile", eager)
     options = {"label_update": update, "max_epochs": 3}

@@ -160,7 +160,7 @@ class TestStreams:
             clf.partial_fit(X, y, classes=[0, 1])
         assert len(clf.history_) == 100
         assert clf.n_iter_ == clf.history_[-1]["epoch"] == len(clf.net_.history) == 130
-        # What a fit has left stays.
+        # Rows of a fit stay.
         clf = STDClassifier(random_state=0, max_epochs=120).fit(X, y).partial_fit(X, y)
         assert len(clf.history_) == 120
         assert clf.n_iter_ == 121

@@ -32,7 +32,7 @@ class Head(nn.Module):
     # Whether the class means of the features are told before training begins.
     follows_features = False
 
-    # What running class means of features keep in a step; None if they are constant.
+    # Share that running class means of features keep in a step; None: constant ones.
     feature_decay: float | None = None
 
     def __init__(self, in_features, output_dim, l2=0.0):

@@ -22,7 +22,7 @@ from ._epoch_totals import EpochTotals, check_finite
 from ._errors import memory_errors
 from ._history import CountedHistory
 from ._recalibration import recalibrate
-from ._seeding import draw_seed, own_stream, twin
+from ._seeding import draw_seed, global_stream, own_stream, twin
 from .heads import functional as F
 
 # Learning rate of a backbone at most, unless asked for.
@@ -216,7 +216,9 @@ class LabelNet(CallbackFace):
         if size > 1:
             seed = draw_seed(twin(generator))
             generator = torch.Generator().manual_seed(seed + rank)
-        return own_stream(generator, self.device)
+        # Nothing is compiled under a dispatch mode.
+        stream = global_stream if self.compile_step else own_stream
+        return stream(generator, self.device)
 
     @staticmethod
     def _count(loss, scores, y, total):

@@ -66,6 +66,19 @@ def own_stream(generator, device="cpu"):
         outside.restore_if_seeded()
 
 
+@contextlib.contextmanager
+def global_stream(generator, device="cpu"):
+    """Seed the global generators from this one, and restore them afterwards.
+
+    Compiled code draws from no others. Threads that draw meanwhile see them seeded.
+    """
+    device = torch.device(device)
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(draw_seed(twin(generator)))
+        yield
+
+
 class _OwnStream(TorchDispatchMode):
     """Gives generators to the operations that draw, by the type of their device."""
 

@@ -1,5 +1,6 @@
 """Classifiers that train their backbone, too."""
 
+import functools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -337,3 +338,25 @@ def test_compiled_steps_train_the_same(digits):
     clf = STDClassifier(small_net(0.0), compile=True, **QUICK, **BARE).fit(*digits)
     assert_same(clf, clone(clf).set_params(compile=False).fit(*digits), atol=1e-4)
     pickle.dumps(clf)
+
+
+def test_steps_with_dropout_are_compiled(digits, monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(
+        torch, "compile", functools.partial(torch.compile, backend=backend)
+    )
+    clf = STDClassifier(small_net(), compile=True, **QUICK)
+    before = torch.get_rng_state()
+    clf.fit(*digits)
+    assert graphs
+    assert torch.equal(torch.get_rng_state(), before)
+    again = clone(clf).fit(*digits)
+    np.testing.assert_array_equal(
+        clf.predict_proba(digits[0]), again.predict_proba(digits[0])
+    )

@@ -33,7 +33,7 @@ from benchmarks.datasets import (
     load_texts,
 )
 from sklearn_lwal import ImageFeatures, TextFeatures
-from sklearn_lwal._validation import resolve_device
+from sklearn_lwal._utils.validation import resolve_device
 
 # Of each kind of data; the first is the default.
 BACKBONES = {

@@ -1,10 +1,11 @@
 """Classifiers that learn the label representation while they learn to classify."""
 
-from ._label_embedding import LabelEmbedClassifier
-from ._lwal import LwALClassifier
-from ._retrospection import LWRClassifier
-from ._standard import STDClassifier
-from ._static_label import StaticLabelClassifier
+from ._version import __version__ as __version__
+from .classifiers.label_embed import LabelEmbedClassifier
+from .classifiers.lwal import LwALClassifier
+from .classifiers.lwr import LWRClassifier
+from .classifiers.static_label import StaticLabelClassifier
+from .classifiers.std import STDClassifier
 from .features import ImageFeatures, TextFeatures
 from .heads.adaptive import AdaptiveLabels
 from .persistence import load
@@ -23,4 +24,3 @@ __all__ = [
     "TextFeatures",
     "load",
 ]
-__version__ = "0.1.0"

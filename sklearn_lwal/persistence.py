@@ -15,29 +15,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import _archive as archive
-from . import _validation as check
-from ._ambient import in_known_state
-from ._archive import DAMAGED, shown
-from ._base import LabelLearningClassifier
-from ._expected import check_fields, check_tensors, wrong
-from ._files import as_path
-from ._identity import weights_of
-from ._label_embedding import LabelEmbedClassifier
-from ._lwal import LwALClassifier
-from ._net_state import STATE
-from ._open_set import OpenSetMixin
-from ._plain import decode
-from ._restored_net import build_net
-from ._resumption import built_from
-from ._retrospection import LWRClassifier
-from ._saving import LEFT_OUT
-from ._seeding import check_state
-from ._standard import STDClassifier
-from ._static_label import StaticLabelClassifier
-from ._typing import FilePath
-from ._units import ColumnStatistics
-from .backbones import n_parameters
+from ._serialization import file as archive
+from ._serialization.checks import check_fields, check_tensors, wrong
+from ._serialization.codec import decode
+from ._serialization.file import DAMAGED, shown
+from ._utils import validation as check
+from ._utils.files import as_path
+from ._utils.fingerprint import weights_of
+from ._utils.rng import check_state
+from ._utils.torch_state import in_known_state
+from ._utils.typing import FilePath
+from .classifiers._base import LabelLearningClassifier
+from .classifiers._net_state import STATE
+from .classifiers._restore import build_net, set_resumption
+from .classifiers._save import LEFT_OUT
+from .classifiers.label_embed import LabelEmbedClassifier
+from .classifiers.lwal import LwALClassifier
+from .classifiers.lwr import LWRClassifier
+from .classifiers.static_label import StaticLabelClassifier
+from .classifiers.std import STDClassifier
+from .features._backbones import n_parameters
 
 CLASSES = {
     Classifier.__name__: Classifier
@@ -174,7 +171,7 @@ def load(
         build_net(clf, fitted)
         # Building it has drawn.
         clf._generator_state = fitted["generator"]
-        _set_resumption(clf, fitted)
+        set_resumption(clf, fitted)
         if not 0 < getattr(clf, "temperature_", 1) < math.inf:
             raise wrong("temperature", clf.temperature_)
     return clf
@@ -215,17 +212,9 @@ def _unfitted(saved, device, backbone, origin):
         raise ValueError(
             f"It has parameters that {saved['class']} does not have: "
             f"{shown(unknown)}. Install the version of sklearn_lwal that wrote it "
-            f"({shown(saved['versions'].get(__package__))}), or a later one."
+            f"({shown(saved['versions'].get(archive.LIBRARY))}), or a later one."
         )
-    if own and backbone is None:
-        raise ValueError(
-            f"It was fitted with a backbone of one's own ({shown(origin['own'])}). "
-            "Pass that: load(path, backbone=module)."
-        )
-    if backbone is not None and not own:
-        raise ValueError(
-            "It was not fitted with a backbone of one's own. Load it without one."
-        )
+    _check_backbone(origin, own, backbone)
     clf = Classifier(**given)
     if own:
         clf.backbone = backbone
@@ -238,6 +227,19 @@ def _unfitted(saved, device, backbone, origin):
         if isinstance(value, Integral) and abs(int(value)) > most:
             raise wrong(f"parameter {name!r}", value)
     return clf
+
+
+def _check_backbone(origin, own, backbone):
+    """Raise an error unless a backbone was passed where the model needs the user's."""
+    if own and backbone is None:
+        raise ValueError(
+            f"It was fitted with a backbone of one's own ({shown(origin['own'])}). "
+            "Pass that: load(path, backbone=module)."
+        )
+    if backbone is not None and not own:
+        raise ValueError(
+            "It was not fitted with a backbone of one's own. Load it without one."
+        )
 
 
 def _device(saved, wanted):
@@ -308,16 +310,7 @@ def _set_backbone(clf, fitted, size):
     if weights is None and not own and clf.backbone_weights not in ("DEFAULT", None):
         # A file names none that would have to be opened: it has the weights itself.
         raise wrong("weights of the backbone", clf.backbone_weights)
-    clf._identity = None
-    try:
-        clf._load_backbone(empty=weights is not None)
-    except Exception as error:
-        if not own:
-            raise
-        raise ValueError(
-            "The backbone that was passed to load can not be built: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+    _load_backbone(clf, own, empty=weights is not None)
     if weights is not None:
         advice = "Pass a backbone as the one that was trained." if own else DAMAGED
         check_tensors(weights, clf.backbone_, "backbone", advice)
@@ -332,49 +325,14 @@ def _set_backbone(clf, fitted, size):
         raise ValueError(f"Its backbone had other weights. {advice}")
 
 
-def _set_resumption(clf, fitted):
-    """What :meth:`partial_fit` and a warm start look at, besides the net."""
-    clf._built_from = built_from(clf)
-    if fitted["augment"] is not None:
-        # So that training does not go on without it.
-        described = tuple(fitted["augment"])
-        if [*map(type, described)] != [str, str]:
-            raise wrong("augment", described)
-        clf._built_from["augment"] = described
-    n_classes = len(clf.classes_)
-    width = clf.net_.module_.head.linear.weight.shape[1]
-    if fitted["feature_sums"] is not None:
-        shape = n_classes, width
-        _check_sums(fitted["feature_sums"], "class sums", shape, torch.isfinite)
-        clf._feature_sums = fitted["feature_sums"]
-    rates = fitted["rates"]
-    if rates is not None and rates != (clf.lr, clf.backbone_lr):
-        # The optimizer has those of then, and takes others when training goes on.
-        rates = None
-    clf._rates = rates
-    clf._units = None
-    if fitted["units"] is not None:
-        try:
-            clf._units = ColumnStatistics.checked(fitted["units"], clf.n_features_in_)
-        except (TypeError, ValueError) as error:
-            raise wrong("statistics of the columns", fitted["units"]) from error
-    if fitted["spread"] is not None:
-        # Very large latents may have an infinite spread.
-        _check_sums(fitted["spread"], "spread", (n_classes,), _at_least_0)
-    if isinstance(clf, OpenSetMixin):
-        clf._spread_sums = fitted["spread"]
-
-
-def _check_sums(sums, what, shape, can_be):
-    """Sums of something over the samples of the classes, and weights of the classes.
-
-    ``can_be`` tells which numbers the sums may hold.
-    """
-    fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
-    fits = fits and [tuple(t.shape) for t in sums] == [shape, shape[:1]]
-    if not (fits and can_be(sums[0]).all() and _at_least_0(sums[1]).all()):
-        raise wrong(what, sums)
-
-
-def _at_least_0(numbers):
-    return numbers >= 0
+def _load_backbone(clf, own, empty):
+    clf._identity = None
+    try:
+        clf._load_backbone(empty=empty)
+    except Exception as error:
+        if not own:
+            raise
+        raise ValueError(
+            "The backbone that was passed to load can not be built: "
+            f"{type(error).__name__}: {error}"
+        ) from error

@@ -5,8 +5,8 @@ import torch
 from sklearn.base import BaseEstimator
 
 import sklearn_lwal
-from sklearn_lwal import _archive as archive
-from sklearn_lwal._averaging import WeightAverage
+from sklearn_lwal._serialization import file as archive
+from sklearn_lwal._training.weight_average import WeightAverage
 
 
 def reloaded(clf, folder, **options):

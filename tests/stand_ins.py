@@ -10,7 +10,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_lwal import backbones, features
+from sklearn_lwal.features import _backbones as backbones
+from sklearn_lwal.features import _transformers as transformers
 
 
 class Letters:
@@ -53,7 +54,7 @@ def stand_in(getfixture):
 
     patch.setattr(backbones, "_build", small_model)
     patch.setattr(backbones, "_load_by_name", load_small)
-    patch.setattr(features, "_sentence_transformer", lambda name: Letters())
+    patch.setattr(transformers, "_sentence_transformer", lambda name: Letters())
     patch.chdir(folder)
     images, y = load_digits(return_X_y=True)
     images, y = images[:60].reshape(-1, 8, 8) / 16, y[:60]

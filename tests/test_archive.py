@@ -14,7 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from sklearn_lwal import _archive as archive
+from sklearn_lwal._serialization import file as archive
 
 CONTENT = {"a": [1, 2.5, None, True, "ü\ud800\u0000"], "b": {"c": -0.0, "d": 2**70}}
 TENSORS = {
@@ -274,7 +274,7 @@ def test_leftovers_of_killed_writes_are_removed(path):
 KILLED = """
 import os, random, signal, sys, time
 import torch
-from sklearn_lwal import _archive as archive
+from sklearn_lwal._serialization import file as archive
 
 # Threads of torch do not survive a fork, and the child would wait for them.
 torch.set_num_threads(1)

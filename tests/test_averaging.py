@@ -9,7 +9,7 @@ import torch
 from skorch.callbacks import Callback
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._averaging import WeightAverage
+from sklearn_lwal._training.weight_average import WeightAverage
 
 CASES = {
     "linear": LwALClassifier(),

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sklearn_lwal._identity import identity_of
-from sklearn_lwal._images import check_images
+from sklearn_lwal._utils.fingerprint import identity_of
 from sklearn_lwal.backbones import load_backbone
+from sklearn_lwal.features._images import check_images
 
 # One of each family; those of fixed size are brought to 224 pixels.
 FAMILIES = {

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, MNIST, USPS, ImageFolder
 
-from sklearn_lwal._images import dataset_labels
+from sklearn_lwal.features._images import dataset_labels
 
 PIXELS = np.zeros((6, 8, 8, 3), np.uint8)
 TARGETS = [0, 1, 2, 0, 1, 2]

@@ -147,7 +147,9 @@ class TestSparse:
 
     @pytest.mark.parametrize(("lr", "atol"), [(1e-12, 2e-4), (2e-3, 2e-2)])
     def test_a_sample_of_wide_rows(self, lr, atol, monkeypatch):
-        monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 40)
+        monkeypatch.setattr(
+            "sklearn_lwal._training.initialization.sample_size", lambda *_: 40
+        )
         self.check(*words(120, 700, density=0.05), atol, lr=lr)
 
     def test_weights(self):

@@ -6,8 +6,11 @@ import scipy.sparse as sp
 import torch
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._batches import LabelledRows, inference_batches
-from sklearn_lwal._random import stratified_split
+from sklearn_lwal._training.dataset import (
+    LabelledRows,
+    inference_batches,
+    stratified_split,
+)
 
 
 def make_rows(n=11, subset=None, sparse=False):
@@ -64,7 +67,7 @@ def test_an_int_seed_gives_the_model_of_a_bare_loop(iris):
 
 
 def test_inference_reads_a_bounded_number_of_rows(monkeypatch):
-    monkeypatch.setattr("sklearn_lwal._batches.READ_ONCE_VALUES", 30)
+    monkeypatch.setattr("sklearn_lwal._training.dataset.READ_ONCE_VALUES", 30)
     X = np.random.default_rng(0).normal(size=(25, 10))
     parts = list(inference_batches(X, "cpu", torch.float64))
     assert [len(part) for part in parts] == [3] * 8 + [1]

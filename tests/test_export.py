@@ -16,13 +16,9 @@ from torch import nn
 from trained import QUICK, small_net
 
 import sklearn_lwal
-from sklearn_lwal import (
-    LwALClassifier,
-    StaticLabelClassifier,
-    STDClassifier,
-    _export,
-)
-from sklearn_lwal._compat import EXPORTS_ONNX
+from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
+from sklearn_lwal._utils.compat import EXPORTS_ONNX
+from sklearn_lwal.classifiers import _export
 from tests.trained import digit_images, needs_compiler
 
 UNEVEN = {0: 1, 1: 5, 2: 1}

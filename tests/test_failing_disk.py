@@ -17,8 +17,9 @@ from test_checkpoints import KillBefore, Killed
 from torch import nn
 
 import sklearn_lwal
-from sklearn_lwal import STDClassifier, _export
-from sklearn_lwal._feature_store import FeatureStore
+from sklearn_lwal import STDClassifier
+from sklearn_lwal.classifiers import _export
+from sklearn_lwal.features._cache import FeatureStore
 
 QUICK = {"max_epochs": 2, "random_state": 0, "device": "cpu"}
 

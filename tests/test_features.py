@@ -16,8 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-import sklearn_lwal.features
 from sklearn_lwal import ImageFeatures, LwALClassifier, TextFeatures
+from sklearn_lwal.features._transformers import check_texts
 from tests.trained import digit_images
 
 SMALL = {"weights": None, "batch_size": 7, "device": "cpu"}
@@ -331,7 +331,7 @@ class TestTextFeatures:
 
     def test_a_column_of_texts(self):
         column = np.array(self.texts, dtype=object)[:, None]
-        assert sklearn_lwal.features.check_texts(column) == self.texts
+        assert check_texts(column) == self.texts
 
 
 @pytest.mark.slow

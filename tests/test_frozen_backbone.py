@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from sklearn_lwal import ImageFeatures, LwALClassifier, STDClassifier
-from sklearn_lwal._images import dataset_labels
+from sklearn_lwal.features._images import dataset_labels
 from tests.trained import digit_images
 
 QUICK = {"random_state": 0, "max_epochs": 5, "device": "cpu"}

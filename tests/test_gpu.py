@@ -13,11 +13,11 @@ from torch.utils.data import TensorDataset
 
 import sklearn_lwal
 from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
-from sklearn_lwal._net import LabelNet
-from sklearn_lwal._network import Network
-from sklearn_lwal._program import Totals
-from sklearn_lwal._replay import CudaGraphs
-from sklearn_lwal._steps import Steps
+from sklearn_lwal._joint.cuda_graphs import CudaGraphs
+from sklearn_lwal._joint.optimizer import Steps
+from sklearn_lwal._joint.trainer import Totals
+from sklearn_lwal._training.net import LabelNet
+from sklearn_lwal._training.network import Network
 from tests.trained import digit_images
 
 pytestmark = [
@@ -62,7 +62,7 @@ def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
     options = {"random_state": 0, "device": "cuda", "n_workers": n_workers}
     X = images.reshape(len(images), -1)
     resident = LwALClassifier(**options).fit(X, y)
-    monkeypatch.setattr("sklearn_lwal._rows.RESIDENT_SHARE", 0)
+    monkeypatch.setattr("sklearn_lwal._training.row_sources.RESIDENT_SHARE", 0)
     streamed = LwALClassifier(**options).fit(X, y)
     np.testing.assert_allclose(
         streamed.predict_proba(X), resident.predict_proba(X), atol=1e-4

@@ -18,7 +18,7 @@ from hostile_files import (
 from saved import forge
 
 import sklearn_lwal
-from sklearn_lwal import _archive as archive
+from sklearn_lwal._serialization import file as archive
 
 FIRST = Path(__file__).parent / "data" / "format_1.safetensors"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_lwal._identity import fingerprint, identity_of
+from sklearn_lwal._utils.fingerprint import fingerprint, identity_of
 
 
 def shifted(images, by):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
-from sklearn_lwal._labels import encode, places, same_labels
-from sklearn_lwal._validation import check_class_weight
+from sklearn_lwal._utils.class_labels import encode, places, same_labels
+from sklearn_lwal._utils.validation import check_class_weight
 
 K = np.arange(80) % 4
 X = np.random.RandomState(0).normal(size=(80, 4)) + 6 * np.eye(4)[K]

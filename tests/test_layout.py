@@ -11,92 +11,46 @@ import sklearn_lwal
 
 PACKAGE = Path(sklearn_lwal.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-# From the ground up; a module may import from lower floors only, or its own.
-FLOORS = (
-    {"heads.functional", "heads.linear"},
-    {"heads._head", "heads.adaptive", "heads.discriminant"},
-    {"heads.adaptive_head", "heads.one_hot", "heads.static", "heads.embedding"},
-    {"heads.retrospection"},
-    {"_compat", "_files", "_labels", "_processes", "_seeding"},
-    {"_ambient"},
-    {"_archive"},
-    {"_epoch_totals", "_history", "_typing", "_units"},
-    {"_precision", "_rows", "_batches", "_budget", "_validation", "_errors", "_random"},
-    {
-        "_averaging",
-        "_callback_face",
-        "_recalibration",
-        "_network",
-        "_parameters",
-        "_plain",
+# Each room of the package, and the rooms that its files may import from.
+MAY_IMPORT = {
+    "_version": set(),
+    "_utils": set(),
+    "heads": set(),
+    "structure": set(),
+    "_serialization": {"_utils"},
+    "plots": {"structure", "_utils"},
+    "_training": {"heads", "_utils"},
+    "_joint": {"_training", "heads"},
+    "features": {"_training", "_utils"},
+    "backbones": {"features"},
+    "classifiers": {
+        "features",
+        "_training",
+        "heads",
+        "_serialization",
+        "_utils",
+        "_version",
     },
-    {"_net", "_start", "_images", "_identity", "_feature_store", "_progress"},
-    {"_early_stopping", "_resumption", "_attributes", "backbones"},
-    {
-        "_callback_parameters",
-        "_expected",
-        "_net_state",
-        "_backbone",
-        "_inference",
-        "_building",
+    "persistence": {"classifiers", "features", "_serialization", "_utils"},
+    "search": {"classifiers", "_joint", "_training", "heads", "_utils"},
+    "__init__": {
+        "_version",
+        "classifiers",
+        "features",
+        "heads",
+        "persistence",
+        "search",
     },
-    {"_saving", "_checkpoint", "_export"},
-    {"_open_set"},
-    {"_base"},
-    {"_lwal", "_standard", "_static_label", "_retrospection", "_label_embedding"},
-    {"_stack", "_joint_batches", "_replay", "_steps", "_starting", "_program"},
-    {"_together", "_needs"},
-    {"persistence", "_restored_net"},
-    {"_free_memory", "_views", "_fold_steps", "_before"},
-    {"_stand_in", "_plan"},
-    {"_chunk"},
-    {"_cells"},
-    {"_searching"},
-    {"search"},
-)
-# What hangs on no classifier: numbers and pictures, and steps of a Pipeline.
-APART = {
-    "structure": {"_class_distances", "_wordnet"},
-    "plots": {
-        "structure",
-        "_class_distances",
-        "_drawing",
-        "_labels",
-        "_learning_curves",
-        "_map_names",
-    },
-    "_learning_curves": {"_drawing"},
-    "features": {
-        "_ambient",
-        "_encoders",
-        "_files",
-        "_identity",
-        "_images",
-        "_typing",
-        "_validation",
-        "backbones",
-    },
-    "_class_distances": {"_wordnet"},
-    "_wordnet": set(),
-    "_drawing": set(),
-    "_encoders": set(),
-    "_map_names": set(),
 }
-# All that these rooms may import from elsewhere, at once or when it is needed.
+# All that the files of these rooms may import from other packages.
 OUTSIDE = {
     "heads": {"torch"},
-    "structure": {"numpy", "scipy"},
-    "_class_distances": {"numpy", "scipy", "sklearn"},
-    "_wordnet": {"numpy", "pandas", "nltk"},
-    "_labels": {"numpy"},
-    "_encoders": {"numpy", "torch"},
+    "structure": {"numpy", "scipy", "sklearn", "pandas", "nltk"},
     "plots": {"numpy", "scipy", "sklearn", "matplotlib", "typing_extensions"},
-    "_learning_curves": {"numpy", "sklearn", "matplotlib", "typing_extensions"},
-    "_drawing": {"numpy", "matplotlib"},
-    "_map_names": {"numpy", "matplotlib"},
 }
-# Versions are told apart in the one and written into files by the other.
-KNOW_VERSIONS = {"_compat", "_saving"}
+# Versions are compared in the one and written into files by the other.
+KNOW_VERSIONS = {"_utils.compat", "classifiers._save"}
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 40
 
 
 def module(path):
@@ -104,11 +58,15 @@ def module(path):
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
+def room(path):
+    return module(path).split(".")[0]
+
+
 MODULES = {module(path) for path in FILES}
 
 
 def imported(path):
-    """All that a file imports, by full names: ``sklearn_lwal.heads._head.Head``."""
+    """All that a file imports, by full names: ``sklearn_lwal.heads.base.Head``."""
     folder = ".".join([PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]])
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -119,19 +77,16 @@ def imported(path):
 
 
 def imports(path):
-    """Modules of this package that a file imports from; not its version."""
+    """Modules of this package that a file imports from."""
     found = set()
     for name in imported(path):
         package, *parts = name.split(".")
-        if package != PACKAGE.name or parts == ["__version__"]:
+        if package != PACKAGE.name:
             continue
-        starts = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-        found.add(next((start for start in starts if start in MODULES), "__init__"))
+        starts = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        starts += [f"{start}.__init__" for start in starts] + ["__init__"]
+        found.add(next(start for start in starts if start in MODULES))
     return found
-
-
-def floor(name):
-    return next((i for i, names in enumerate(FLOORS) if name in names), None)
 
 
 def each_file(test):
@@ -140,16 +95,17 @@ def each_file(test):
 
 @each_file
 def test_imports_run_one_way(path):
-    name = module(path)
-    if name == "__init__":
-        return
-    if name in APART or name == "heads.__init__":
-        assert imports(path) <= APART.get(name, set())
-        return
-    assert floor(name) is not None, f"{name} has no floor yet"
-    for other in imports(path):
-        below = floor(other) is not None and floor(other) <= floor(name)
-        assert below, f"{name} imports {other}, which is not below"
+    rooms = {name.split(".")[0] for name in imports(path)} - {room(path)}
+    assert rooms <= MAY_IMPORT[room(path)]
+
+
+def test_no_room_may_import_itself_through_others():
+    graph = dict(MAY_IMPORT)
+    while graph:
+        ready = {name for name, others in graph.items() if not others & {*graph}}
+        assert ready, f"a circle among {sorted(graph)}"
+        for name in ready:
+            del graph[name]
 
 
 def test_no_module_imports_itself_through_others():
@@ -163,11 +119,10 @@ def test_no_module_imports_itself_through_others():
 
 @each_file
 def test_other_packages_are_known_where_they_should_be(path):
-    room = module(path).split(".")[0]
-    if room in OUTSIDE:
+    if room(path) in OUTSIDE:
         packages = {name.split(".")[0] for name in imported(path)}
         others = packages - sys.stdlib_module_names - {PACKAGE.name}
-        assert others <= OUTSIDE[room]
+        assert others <= OUTSIDE[room(path)]
 
 
 @each_file
@@ -176,13 +131,27 @@ def test_versions_are_told_apart_in_one_place(path):
         return
     nodes = ast.walk(ast.parse(path.read_text()))
     read = [node for node in nodes if getattr(node, "attr", None) == "__version__"]
-    assert not read, "compare versions in _compat"
-    told_by = ("importlib.metadata", "packaging")
+    assert not read, "compare versions in _utils.compat"
     names = [*imported(path)]
-    assert not any(name.startswith(told_by) for name in names)
-    assert not any(name.endswith("__version__") for name in names)
+    assert not any(
+        name.startswith(("importlib.metadata", "packaging")) for name in names
+    )
+    known = f"{PACKAGE.name}._version.__version__"
+    assert not any(name.endswith("__version__") and name != known for name in names)
 
 
 @each_file
-def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) <= 400
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert lines_of_code(node) <= MOST_LINES_OF_A_FUNCTION, node.name
+
+
+def lines_of_code(function):
+    """The lines of a function below its docstring, nested functions included."""
+    first = function.body[0]
+    has_docstring = ast.get_docstring(function) is not None
+    start = first.end_lineno + 1 if has_docstring else first.lineno
+    return function.end_lineno - start + 1

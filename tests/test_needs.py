@@ -8,10 +8,10 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._cells import Cells
-from sklearn_lwal._needs import Need, needs, shares
-from sklearn_lwal._plan import Plan
-from sklearn_lwal._together import Fold
+from sklearn_lwal.search._cost_model import Need, needs, shares
+from sklearn_lwal.search._joint_fit import Fold
+from sklearn_lwal.search._plan import Plan
+from sklearn_lwal.search._scheduler import Cells
 
 CLF = LwALClassifier(max_epochs=2, lr=5e-3, random_state=0)
 

@@ -17,7 +17,7 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._validation import check_X
+from sklearn_lwal._utils.validation import check_X
 
 X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
 Y = np.arange(9) % 3

@@ -10,8 +10,9 @@ from sklearn.base import clone
 from test_failing_disk import Graph, Pixels
 
 import sklearn_lwal
-from sklearn_lwal import STDClassifier, _export
-from sklearn_lwal.backbones import _state_dict
+from sklearn_lwal import STDClassifier
+from sklearn_lwal.classifiers import _export
+from sklearn_lwal.features._backbones import _state_dict
 
 QUICK = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
 

@@ -18,7 +18,7 @@ from skorch.callbacks import LRScheduler
 
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
-from sklearn_lwal._expected import check_unstored
+from sklearn_lwal._serialization.checks import check_unstored
 from sklearn_lwal.heads.one_hot import OneHotHead
 
 DATA = Path(__file__).parent / "data"

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal import _processes as processes
+from sklearn_lwal._training import distributed as processes
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(),

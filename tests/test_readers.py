@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from sklearn_lwal import LwALClassifier, _inference
-from sklearn_lwal._network import Network
+from sklearn_lwal import LwALClassifier
+from sklearn_lwal._training.network import Network
+from sklearn_lwal.classifiers import _predict as _inference
 from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 
 METHODS = ["predict", "predict_proba", "decision_function", "novelty_score"]

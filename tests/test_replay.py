@@ -24,9 +24,9 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._program import Program
-from sklearn_lwal._replay import Replayed
-from sklearn_lwal._together import Fold, TrainedTogether
+from sklearn_lwal._joint.cuda_graphs import Replayed
+from sklearn_lwal._joint.trainer import Program
+from sklearn_lwal.search._joint_fit import Fold, TrainedTogether
 
 READS_BACK = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal")
 
@@ -162,7 +162,9 @@ def test_replayed_steps_are_steps(kind, monkeypatch):
 )
 def test_what_is_captured(clf, device, expected, monkeypatch):
     module = clf.set_params(max_epochs=1, device="cpu").fit(*wine()).net_.module_
-    monkeypatch.setattr("sklearn_lwal._program.cuda_graphs", lambda device: device)
+    monkeypatch.setattr(
+        "sklearn_lwal._joint.trainer.cuda_graphs", lambda device: device
+    )
     program = SimpleNamespace(net=SimpleNamespace(module_=module, device=device))
     assert (Program._graphs(program) is not None) is expected
 

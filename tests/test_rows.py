@@ -6,8 +6,14 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-from sklearn_lwal._batches import LabelledRows
-from sklearn_lwal._rows import DenseRows, SparseRows, StreamedRows, TensorRows, rows_of
+from sklearn_lwal._training.dataset import LabelledRows
+from sklearn_lwal._training.row_sources import (
+    DenseRows,
+    SparseRows,
+    StreamedRows,
+    TensorRows,
+    rows_of,
+)
 
 
 class Numbered(Dataset):
@@ -45,7 +51,9 @@ def test_the_same_rows_however_they_lie(rows):
 def test_half_of_the_free_memory_of_a_gpu(free, streams, monkeypatch):
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free, 10**9))
     sent = []
-    monkeypatch.setattr("sklearn_lwal._rows.DenseRows", lambda *args: sent.append(args))
+    monkeypatch.setattr(
+        "sklearn_lwal._training.row_sources.DenseRows", lambda *args: sent.append(args)
+    )
     rows = rows_of(X.numpy(), torch.device("cuda"))
     assert isinstance(rows, StreamedRows) is streams
     assert len(sent) == (not streams)

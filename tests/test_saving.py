@@ -10,7 +10,7 @@ from skorch.callbacks import EpochScoring
 
 import sklearn_lwal
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._resumption import built_from
+from sklearn_lwal.classifiers._warm_start import built_from
 
 QUICK = {"max_epochs": 2, "random_state": 0, "device": "cpu"}
 

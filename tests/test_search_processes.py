@@ -17,10 +17,10 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn_lwal._cells
-import sklearn_lwal._searching
+import sklearn_lwal.search._base
+import sklearn_lwal.search._scheduler
 from sklearn_lwal import LabelSearchCV, LwALClassifier
-from sklearn_lwal._cells import Cells
+from sklearn_lwal.search._scheduler import Cells
 
 # Processes take seconds to start.
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def halves(monkeypatch):
         halves = [(len(one) // 2, len(one) - len(one) // 2) for one in lists]
         return [[length for length in half if length] for half in halves]
 
-    monkeypatch.setattr(sklearn_lwal._cells, "shares", shares)
+    monkeypatch.setattr(sklearn_lwal.search._scheduler, "shares", shares)
 
 
 @pytest.fixture
@@ -66,12 +66,12 @@ def trained_here(monkeypatch):
     """Numbers of candidates that are trained in this process, of each chunk."""
     sizes = []
 
-    class Noted(sklearn_lwal._cells.Chunk):
+    class Noted(sklearn_lwal.search._scheduler.Chunk):
         def train(self):
             sizes.append(len(self.numbers))
             super().train()
 
-    monkeypatch.setattr(sklearn_lwal._cells, "Chunk", Noted)
+    monkeypatch.setattr(sklearn_lwal.search._scheduler, "Chunk", Noted)
     return sizes
 
 
@@ -133,7 +133,7 @@ class TestAnswers:
                 seen.append((number, cell.estimator.lr, cell.estimator.output_dim))
                 return cell
 
-        monkeypatch.setattr(sklearn_lwal._searching, "Cells", Asking)
+        monkeypatch.setattr(sklearn_lwal.search._base, "Cells", Asking)
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, refit=False)
         grid = [*ParameterGrid(GRID)]
         assert len(seen) == 36
@@ -209,7 +209,7 @@ class TestAnswers:
         def whole(lists, n_processes):
             return [[len(one)] for one in lists]
 
-        monkeypatch.setattr(sklearn_lwal._cells, "shares", whole)
+        monkeypatch.setattr(sklearn_lwal.search._scheduler, "shares", whole)
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2)
         assert trained_here == [12]
 

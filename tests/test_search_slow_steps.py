@@ -12,10 +12,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import sklearn_lwal._before
+import sklearn_lwal.search._preprocessing
 from sklearn_lwal import LabelSearchCV, LwALClassifier
-from sklearn_lwal._before import TEST
-from sklearn_lwal._fold_steps import fit_steps
+from sklearn_lwal.search._pipeline_steps import fit_steps
+from sklearn_lwal.search._preprocessing import TEST
 
 CLF = LwALClassifier(max_epochs=2, random_state=0)
 RATES = {"lwalclassifier__lr": [1e-3, 1e-1]}
@@ -77,7 +77,7 @@ def step(tmp_path):
 
 @pytest.fixture
 def slow(monkeypatch):
-    monkeypatch.setattr(sklearn_lwal._before, "WORTH_SENDING", -1.0)
+    monkeypatch.setattr(sklearn_lwal.search._preprocessing, "WORTH_SENDING", -1.0)
 
 
 def assert_same_scores(ours, theirs):

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import scale
 
 from sklearn_lwal import AdaptiveLabels, LwALClassifier, STDClassifier
-from sklearn_lwal._batches import LabelledRows
+from sklearn_lwal._training.dataset import LabelledRows
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 BEFORE_TRAINING = {"max_epochs": 1, "lr": 1e-12, "random_state": 0}
@@ -142,7 +142,9 @@ class TestBeforeTraining:
     def test_statistics_of_a_sample(self, digits, monkeypatch):
         X, y = digits
         whole = LwALClassifier(**BEFORE_TRAINING).fit(X, y)
-        monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 900)
+        monkeypatch.setattr(
+            "sklearn_lwal._training.initialization.sample_size", lambda *_: 900
+        )
         clf = LwALClassifier(**BEFORE_TRAINING).fit(X, y)
         assert (clf.transform(X) != whole.transform(X)).any()
         assert clf.score(X, y) > 0.92
@@ -150,7 +152,9 @@ class TestBeforeTraining:
         np.testing.assert_allclose(clf.labels_, class_means(clf, X, y), atol=1e-5)
         for convert in (np.asarray, sp.csr_matrix):
             # Fewer rows than columns, and class means outside of their span.
-            monkeypatch.setattr("sklearn_lwal._start.sample_size", lambda *_: 50)
+            monkeypatch.setattr(
+                "sklearn_lwal._training.initialization.sample_size", lambda *_: 50
+            )
             clf = LwALClassifier(**BEFORE_TRAINING).fit(convert(X), y)
             assert clf.score(X, y) > 0.7
 

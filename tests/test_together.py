@@ -17,19 +17,24 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._batches import LabelledRows
-from sklearn_lwal._joint_batches import joint_epoch, joint_in_order
-from sklearn_lwal._net import LabelNet
-from sklearn_lwal._network import Network, hidden_layers
-from sklearn_lwal._program import Program
-from sklearn_lwal._stack import Part, stack
-from sklearn_lwal._steps import Steps
-from sklearn_lwal._together import Fold, TrainedTogether, groups_of, reason_alone
+from sklearn_lwal._joint.fold_batches import joint_epoch, joint_in_order
+from sklearn_lwal._joint.optimizer import Steps
+from sklearn_lwal._joint.stacked_network import Part, stack
+from sklearn_lwal._joint.trainer import Program
+from sklearn_lwal._training.dataset import LabelledRows
+from sklearn_lwal._training.net import LabelNet
+from sklearn_lwal._training.network import Network, hidden_layers
 from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 from sklearn_lwal.heads.embedding import LabelEmbedHead
 from sklearn_lwal.heads.one_hot import CosineHead, OneHotHead, Regularization
 from sklearn_lwal.heads.retrospection import RetrospectionHead
 from sklearn_lwal.heads.static import StaticHead
+from sklearn_lwal.search._joint_fit import (
+    Fold,
+    TrainedTogether,
+    groups_of,
+    reason_alone,
+)
 
 N_CLASSES, N_FEATURES = 3, 4
 # Two folds of three candidates; the last row of the second fold is none.

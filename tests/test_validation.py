@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_lwal import LwALClassifier
-from sklearn_lwal._validation import _check_device_tensor, check_X
+from sklearn_lwal._utils.validation import _check_device_tensor, check_X
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,5 @@
-"""Torch modules with the mathematics of each label representation."""
+"""Label representations as torch modules; a method is a :class:`Head`."""
+
+from .base import Head
+
+__all__ = ["Head"]

@@ -3,8 +3,8 @@
 import torch
 
 from . import functional as F
-from ._head import Head
 from .adaptive import AdaptiveLabels, ClassMeans
+from .base import Head
 from .linear import outputs, outputs_of_both, standardize
 
 # Of a class that nothing is known of, in sizes of the largest label.

@@ -179,12 +179,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
     # Scatter does not mind where each class lies, but its digits do.
     centres = _class_means(rows, y, weight, n_classes)
     residuals = rows - centres[y]
-    # Every class is dealt out over the folds.
-    fold = torch.empty_like(y)
-    fold[torch.argsort(y, stable=True)] = torch.arange(len(y), device=y.device)
-    n_folds = max(N_FOLDS, len(y) // HELD_OUT_ROWS)
-    fold %= n_folds
-    n_tested = min(n_folds, -(-HELD_OUT_ROWS * n_folds // max(len(y), 1)))
+    fold, n_tested = _folds(y)
     parts = []
     for k in range(n_tested):
         held = fold == k
@@ -220,6 +215,18 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
     i, prior, j = (int(k) for k in best)
     temperature = _vertex(LOG_TEMPERATURES, losses[i, prior], j).exp().item()
     return shrinkages[i], temperature, bool(prior), scatter
+
+
+def _folds(y):
+    """The fold of each row, (n,), and how many of the folds are held out in turn.
+
+    The rows of each class are spread evenly over the folds.
+    """
+    fold = torch.empty_like(y)
+    fold[torch.argsort(y, stable=True)] = torch.arange(len(y), device=y.device)
+    n_folds = max(N_FOLDS, len(y) // HELD_OUT_ROWS)
+    n_tested = min(n_folds, -(-HELD_OUT_ROWS * n_folds // max(len(y), 1)))
+    return fold % n_folds, n_tested
 
 
 def _class_means(rows, y, weight, n_classes):

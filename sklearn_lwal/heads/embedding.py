@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from . import functional as F
-from ._head import Head
+from .base import Head
 
 
 class LabelEmbedHead(Head):

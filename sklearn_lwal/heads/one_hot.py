@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from . import functional as F
-from ._head import Head
+from .base import Head
 
 # What the teacher of teacher-free distillation gives to the truth.
 TEACHER_CERTAINTY = 0.99

@@ -16,7 +16,7 @@ where b = 0.9, T = 5 and q is the one stored last.
 import torch
 
 from . import functional as F
-from ._head import Head
+from .base import Head
 from .one_hot import OneHotHead
 
 

@@ -13,7 +13,7 @@ softmax of the negative distances, which training does not look at.
 import torch
 
 from . import functional as F
-from ._head import Head
+from .base import Head
 
 
 class StaticHead(Head):

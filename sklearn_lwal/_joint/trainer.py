@@ -1,0 +1,321 @@
+"""The training of a stack of networks: what ``LabelNet`` does with one, done with many.
+
+A member sees the batches, the first weights and the schedule of a fit of its own.
+"""
+
+import contextlib
+import copy
+
+import numpy as np
+import torch
+
+from .._training.dataset import inference_batches, rows_read_at_once
+from .._training.epoch_totals import check_finite
+from .._training.weight_average import WeightAverage
+from ..heads import functional as F
+from .cuda_graphs import Replayed, cuda_graphs
+from .fold_batches import JointBatch, joint_epoch, joint_in_order
+from .optimizer import Steps
+from .stacked_network import Part, stack
+
+
+class Member:
+    """One network of a program: what it starts from, and what became of it.
+
+    Parameters
+    ----------
+    start : Start
+        The network before its first step, and the rows; other members may share it.
+    lr : float
+    options : dict
+        Numbers that the head is made with, by name.
+    improvement : Improvement
+        For early stopping.
+    """
+
+    def __init__(self, start, lr, options, improvement):
+        self.start, self.lr, self.options = start, lr, options
+        self.improvement = improvement
+        self.history = []
+        self.error = None
+        self.is_over = False
+
+
+class Program:
+    """Members that are trained together.
+
+    Parameters
+    ----------
+    members : list of S lists of K Member
+        The K candidates on each of S folds. In a fold they have the same rows, stream
+        of random numbers, batches and epochs.
+    """
+
+    def __init__(self, members):
+        self.members = self.running = members
+        starts = [row[0].start for row in members]
+        self.net, self.n_epochs = starts[0].net, starts[0].n_epochs
+        self.trains = [start.train for start in starts]
+        self.valids = [start.valid for start in starts]
+        self.generators = [start.generator() for start in starts]
+        pairs = zip(starts, self.generators, strict=True)
+        self.drops = [start.estimator._drops(generator) for start, generator in pairs]
+        self.average = self.best = None
+        self.graphs = self._graphs()
+        self.kept = list(range(len(members[0])))
+        self._run(self._stacked())
+        if self.net.average:
+            self.average = WeightAverage(self._averaged(), self._n_steps())
+
+    def _graphs(self):
+        """What captures steps, where they can be."""
+        module = self.net.module_
+        in_place = module.head.steps_in_place and not module.trains_features
+        device = torch.device(self.net.device)
+        return cuda_graphs(device) if device.type == "cuda" and in_place else None
+
+    def _n_steps(self):
+        """A number that a replayed step counts up."""
+        return 0 if self.graphs is None else torch.zeros((), device=self.net.device)
+
+    def _stacked(self):
+        return stack([[m.start.net.module_ for m in row] for row in self.members])
+
+    def _run(self, module):
+        """Let the running members be those of a stack."""
+        self.module = module
+        module.use_generator(self.drops)
+        self.part = Part(module, self.members[0][0].start.net.module_)
+        options = {
+            name: [[m.options[name] for m in row] for row in self.running]
+            for name in self.running[0][0].options
+        }
+        module.head.set_options(
+            **{
+                name: _one_or_tensor(np.asarray(values), self.net.device)
+                for name, values in options.items()
+            }
+        )
+        rates = [[float(m.lr) for m in row] for row in self.running]
+        rates = torch.tensor(rates, dtype=torch.float64)
+        self.steps = Steps(module, self.net, rates, self.graphs is not None)
+        self.totals = Totals(self._shape, self.net.device)
+        self.step = self._step
+        if self.graphs is not None:
+            self.step = Replayed(self._step, self.graphs)
+
+    def _averaged(self):
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        return [*trained, *self.module.head.averaged_buffers()]
+
+    def train(self):
+        """All epochs, and what comes after the last."""
+        # One more, for what fills up the batches.
+        n_rows = 1 + max(map(len, self.trains))
+        self.module.head.start_training(n_rows, self.n_epochs)
+        for _ in range(self.n_epochs):
+            self.module.head.start_epoch()
+            self._train_epoch()
+            if self.valids[0] is not None:
+                self._validate()
+                self._drop_finished()
+            if all(member.is_over for member in self._each()):
+                break
+        self.module.head.end_training()
+        if self.best is not None:
+            self._restore_best()
+        if self.net.refine_labels:
+            self._refine(self.trains)
+        self.module.use_generator(None)
+        self.module.eval()
+        # Gradients would keep the memory of the graphs.
+        self.module.zero_grad()
+        self.average = self.steps = self.step = self.graphs = self.best = None
+
+    def _drop_finished(self):
+        """Go on with those that are not over on all folds, once that is half of them.
+
+        What was best in the others has been kept.
+        """
+        over = [
+            all(m.is_over for m in column) for column in zip(*self.running, strict=True)
+        ]
+        left = [k for k, is_over in enumerate(over) if not is_over]
+        if not left or 2 * len(left) > len(over):
+            return
+        steps = self.steps
+        self.running = [[row[k] for k in left] for row in self.running]
+        self.kept = [self.kept[k] for k in left]
+        self._run(self.part.columns(left))
+        self.steps.go_on_from(steps, left)
+        self.module.head.narrow(left)
+        if self.average:
+            self.average = self.average.narrowed(self._averaged(), left)
+
+    def _train_epoch(self):
+        self.module.train()
+        self.totals.clear()
+        batches = joint_epoch(self.trains, self.net.batch_size, self.generators)
+        with contextlib.ExitStack() as inside:
+            if self.average:
+                inside.enter_context(self.average.iterating())
+            if self.graphs:
+                inside.enter_context(self.graphs.stream_of_steps())
+            for batch in batches:
+                self.step(*batch)
+        self._note("train", self.totals)
+
+    def _step(self, *batch):
+        """A step of all members; what it changes are tensors, in place."""
+        batch = JointBatch(*batch)
+        self.module.count_rows(batch.is_real, batch.counts)
+        losses, scores = self.module.loss(*batch[:4])
+        self.steps.take(losses)
+        self.totals.add(losses.detach(), scores.detach(), batch)
+        if self.average:
+            self.average.update()
+
+    def _note(self, prefix, totals):
+        """Write an epoch's loss and accuracy into the histories."""
+        for member, loss, accuracy in zip(self._each(), *totals.read(), strict=True):
+            if member.is_over:
+                continue
+            if prefix == "train":
+                member.history.append({"epoch": len(member.history) + 1})
+            row = member.history[-1]
+            row.update({f"{prefix}_loss": loss, f"{prefix}_acc": accuracy})
+            try:
+                check_finite(row["train_loss"], row["epoch"], member.lr)
+            except ValueError as error:
+                member.error, member.is_over = error, True
+
+    @property
+    def _shape(self):
+        return len(self.running), len(self.running[0])
+
+    def _each(self):
+        return [member for row in self.running for member in row]
+
+    @torch.no_grad()
+    def _validate(self):
+        """Measure the members that stopping now would give, and keep the best."""
+        totals, module = Totals(self._shape, self.net.device), self.module.eval()
+        head = module.head
+        before = {name: buffer.clone() for name, buffer in head.named_buffers()}
+        if self.net.refine_labels:
+            self._refine(self.trains)
+        for batch in self._in_order(self.valids):
+            scores = module(batch.X)
+            losses = F.cross_entropy(scores, batch.y, batch.weight)
+            totals.add(losses, scores, batch, by_weight=True)
+        for name, buffer in head.named_buffers():
+            buffer.copy_(before[name])
+        self._note("valid", totals)
+        self._keep_best()
+
+    def _in_order(self, folds):
+        width = folds[0].rows.shape[1]
+        # All members look at the batch at once.
+        size = max(1, rows_read_at_once(width) // max(self._shape))
+        return joint_in_order(folds, size)
+
+    def _keep_best(self):
+        better = []
+        for member in self._each():
+            row = member.history[-1]
+            improved = not member.is_over and member.improvement.is_best(
+                row["valid_acc"], row["valid_loss"]
+            )
+            better.append(improved)
+            member.is_over = member.is_over or member.improvement.is_over
+        better = torch.tensor(better, device=self.net.device).view(self._shape)
+        state = self.part.trained()
+        if self.best is None:
+            self.best = [tensor.detach().clone() for tensor in state]
+        for best, tensor in zip(self.best, state, strict=True):
+            chosen = F.spread(better, tensor.ndim - 2)
+            best[:, self.kept] = torch.where(chosen, tensor, best[:, self.kept])
+
+    @torch.no_grad()
+    def _restore_best(self):
+        """Let all members be what they were at their best."""
+        self.running, self.kept = self.members, list(range(len(self.members[0])))
+        if self.steps.params[0].shape[:2] != self._shape:
+            self._run(self._stacked())
+        for tensor, best in zip(self.part.trained(), self.best, strict=True):
+            tensor.copy_(best)
+
+    @torch.no_grad()
+    def _refine(self, trains):
+        """Labels from Eq. (1) over all training rows, as ``LabelNet.refine``."""
+        sums, masses = self._feature_sums(trains)
+        means = sums / F.safe_divisor(masses)[..., None]
+        self.module.head.refine(means, masses > 0)
+
+    def _feature_sums(self, trains):
+        """Sums of the heads' inputs in the classes, (S, K or 1, n_classes, d)."""
+        if not self.module.trains_features:
+            parts = [self.net.feature_sums(train) for train in trains]
+            sums, masses = zip(*parts, strict=True)
+            return torch.stack(sums)[:, None], torch.stack(masses)[:, None]
+        module = self.module.eval()
+        identity = torch.eye(len(self.net.classes), device=self.net.device)
+        sums, masses = 0.0, 0.0
+        for batch in self._in_order(trains):
+            member = F.class_membership(batch.y, identity, batch.weight)
+            sums = sums + (member @ module.features(batch.X)).double()
+            masses = masses + member.sum(-1, dtype=torch.float64)
+        return sums, masses
+
+    def network(self, s, k):
+        """A network like that of a fit of its own."""
+        found = copy.deepcopy(self.members[s][k].start.net.module_)
+        self.part.copy_into(found, s, k)
+        found.head.set_options(**self.members[s][k].options)
+        return found.eval()
+
+    @torch.inference_mode()
+    def scores(self, s, X):
+        """Class scores of all rows by the members of a row, (K, n, n_classes)."""
+        part, n_members = self.part.fold(s, torch.float64), len(self.members[s])
+        found = np.empty((n_members, X.shape[0], len(self.net.classes)))
+        start = 0
+        for rows in inference_batches(X, self.net.device, torch.float64, n_members):
+            end = start + len(rows)
+            found[:, start:end] = part(rows[None, None])[0].cpu().numpy()
+            start = end
+        return found
+
+
+def _one_or_tensor(values, device):
+    """The value of all, or a tensor (S, K) with that of each."""
+    if (values == values[0, 0]).all():
+        return values[0, 0].item()
+    found = torch.from_numpy(values).to(device)
+    return found.float() if found.is_floating_point() else found
+
+
+class Totals:
+    """Sums over an epoch, (S, K), kept on the device and read once at its end."""
+
+    def __init__(self, shape, device):
+        self.loss, self.correct, self.mass = torch.zeros(3, *shape, device=device)
+
+    def clear(self):
+        for total in (self.loss, self.correct, self.mass):
+            total.zero_()
+
+    def add(self, losses, scores, batch, by_weight=False):
+        scores = scores.mT
+        hits = F.own_class(scores, batch.y) >= scores.amax(-2)
+        counts = batch.weight if by_weight else batch.is_real
+        mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
+        hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)
+        self.loss.add_(losses * mass)
+        self.correct.add_(hits)
+        self.mass.add_(mass)
+
+    def read(self):
+        """Mean losses and accuracies, two lists of S * K floats."""
+        both = (self.loss / self.mass, self.correct / self.mass)
+        return [part.flatten().tolist() for part in both]

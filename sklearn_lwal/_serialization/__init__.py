@@ -1,0 +1,1 @@
+"""The file format: what a file holds, and how a stranger's file is checked."""

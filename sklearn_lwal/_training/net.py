@@ -1,0 +1,390 @@
+"""The private skorch net: one training engine for every classifier.
+
+It keeps skorch's interface (callbacks, history, optimizer parameters, Ctrl-C,
+pickling) and replaces its inner loop: batches are slices of tensors on the
+device, losses are summed there and read once an epoch, and nothing runs per
+batch unless a callback asks for it.
+"""
+
+import contextlib
+import copy
+import math
+import time
+
+import torch
+from skorch.callbacks import Callback
+
+from .._utils.errors import memory_errors
+from .._utils.rng import draw_seed, global_stream, own_stream, twin
+from ..heads import functional as F
+from . import distributed as processes
+from .batch_norm import recalibrate
+from .dataset import sums_by_class
+from .epoch_totals import EpochTotals, check_finite
+from .history import CountedHistory
+from .skorch_interface import CallbackFace
+from .weight_average import WeightAverage
+
+# Learning rate of a backbone at most, unless asked for.
+BACKBONE_RATE = 1e-3
+# Training images that batch-norm statistics and labels are taken from for validation.
+VALIDATION_SAMPLE = 1000
+# Names of callbacks that the library adds.
+OWN_PREFIX = "lwal_"
+_BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class LabelNet(CallbackFace):
+    """A skorch classifier whose module brings its own loss.
+
+    Parameters
+    ----------
+    module : Network
+    refine_labels : bool
+        Whether labels become the class means over the whole training set before
+        they are validated and when training ends.
+    average : bool
+        Whether the module predicts with its weights' average over the steps.
+    recalibrate_batch_norm : bool
+        Whether batch-norm statistics are taken anew, where a backbone is trained.
+    max_grad_norm : float or None
+        Length that gradients are clipped to.
+    compile_step : bool
+        Whether the loss of a step goes through ``torch.compile``.
+    kwargs
+        As for :class:`skorch.NeuralNetClassifier`.
+    """
+
+    def __init__(
+        self,
+        module,
+        *args,
+        refine_labels=False,
+        average=False,
+        recalibrate_batch_norm=False,
+        max_grad_norm=None,
+        compile_step=False,
+        **kwargs,
+    ):
+        super().__init__(module, *args, **kwargs)
+        self.refine_labels = refine_labels
+        self.average = average
+        self.recalibrate_batch_norm = recalibrate_batch_norm
+        self.max_grad_norm = max_grad_norm
+        self.compile_step = compile_step
+
+    # Pickled together with the module whose tensors it averages, and loaded without a
+    # GPU like that.
+    cuda_dependent_attributes_ = [
+        *CallbackFace.cuda_dependent_attributes_,
+        "average_",
+    ]
+
+    def initialize_history(self):
+        """Start an empty history."""
+        self.best_values_ = {}
+        self.average_ = None
+        self.history = CountedHistory()
+
+    @property
+    def history(self):
+        """Rows of epochs; see :class:`CountedHistory`."""
+        return self.history_
+
+    @history.setter
+    def history(self, rows):
+        # Those of a file come as a history of skorch's.
+        counts = isinstance(rows, CountedHistory)
+        self.history_ = rows if counts else CountedHistory(rows)
+
+    def load_params(self, *args, **kwargs):
+        """As in skorch; training goes on from what is loaded."""
+        super().load_params(*args, **kwargs)
+        self.restart_average()
+
+    def check_data(self, X, y=None):
+        """The classifier that holds this net has checked its data."""
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """As in skorch; a rate of its own stays in proportion to ``lr``."""
+        super().initialize_optimizer(*args, **kwargs)
+        for group in self.optimizer_.param_groups:
+            group.setdefault("rate", group["lr"] / self.lr)
+        return self
+
+    def set_rate(self, lr, backbone_lr=None):
+        """The learning rates, from the next step on."""
+        self.set_params(lr=lr)
+        for group in self.optimizer_.param_groups:
+            if group.get("of_backbone"):
+                group["rate"] = (backbone_lr or min(lr, BACKBONE_RATE)) / lr
+            group["lr"] = lr * group["rate"]
+
+    def fit_loop(
+        self,
+        X,
+        y=None,
+        epochs=None,
+        *,
+        valid=None,
+        generator=None,
+        checkpoint=None,
+        **_,
+    ):
+        """Train on :class:`LabelledRows`, with callbacks as in skorch.
+
+        Parameters
+        ----------
+        X : LabelledRows
+            The training data; ``y`` is not used.
+        epochs : int, optional
+            ``max_epochs`` by default.
+        valid : LabelledRows, optional
+            Measured after each epoch.
+        generator : torch.Generator
+            Draws the order of the samples.
+        checkpoint : Checkpoint, optional
+            Told after each epoch; knows of those that were trained before.
+        """
+        watched = self._tells(*_BATCH_EVENTS)
+        data = {"dataset_train": X, "dataset_valid": valid}
+        n_epochs = self.max_epochs if epochs is None else epochs
+        loss = processes.shared(self.module_, self.device)
+        loss = torch.compile(loss) if self.compile_step else loss
+        with self._head_knows(len(X), n_epochs) as head:
+            done = checkpoint.resume(self) if checkpoint else 0
+            for _ in range(done, n_epochs):
+                self.notify("on_epoch_begin", **data)
+                start = time.perf_counter()
+                head.start_epoch()
+                with torch.enable_grad():
+                    self._train_epoch(X, loss, generator, watched)
+                self._end_epoch(X, valid, watched, start)
+                if checkpoint:
+                    checkpoint.write(self)
+        return self
+
+    def _end_epoch(self, train, valid, watched, start):
+        """Measure the model that stopping now would give, and show it to callbacks."""
+        seen = valid is not None or self._tells("on_epoch_end")
+        with self._refined(train) if seen else contextlib.nullcontext():
+            if valid is not None:
+                self._validate(valid, watched)
+            self.history.record("dur", time.perf_counter() - start)
+            data = {"dataset_train": train, "dataset_valid": valid}
+            self.notify("on_epoch_end", **data)
+
+    @contextlib.contextmanager
+    def _head_knows(self, n_samples, n_epochs):
+        """The head, which is told when training begins and when it ends."""
+        head = self.module_.head
+        with memory_errors("Pass fewer rows"):
+            head.start_training(n_samples, n_epochs)
+        try:
+            yield head
+        finally:
+            head.end_training()
+
+    def _train_epoch(self, train, loss, generator, watched):
+        self._set_training(True)
+        total = EpochTotals(self.device)
+        step = self._watched_step if watched else self._step
+        averaging = self._weight_average()
+        with contextlib.ExitStack() as stack:
+            if averaging:
+                stack.enter_context(averaging.iterating())
+            if self.module_.backbone is not None:
+                stack.enter_context(self._own_stream(generator))
+            place = processes.place()
+            for X, y, *known in train.shuffled(self.batch_size, generator, place):
+                self._count(*step(loss, X, y, *known), y, total)
+                if averaging:
+                    averaging.update()
+        processes.take_first(self.module_)
+        if not watched:
+            # A batch without entries: some callbacks look for the last one's.
+            self.history.new_batch()
+        self._record("train", total)
+        check_finite(self.history[-1, "train_loss"], len(self.history), self.lr)
+
+    def _own_stream(self, generator):
+        """Let the backbone's dropout draw from the stream of the batches.
+
+        With several processes the batches are the same for all, the dropout is not.
+        """
+        rank, size = processes.place()
+        if size > 1:
+            seed = draw_seed(twin(generator))
+            generator = torch.Generator().manual_seed(seed + rank)
+        # Nothing is compiled under a dispatch mode.
+        stream = global_stream if self.compile_step else own_stream
+        return stream(generator, self.device)
+
+    @staticmethod
+    def _count(loss, scores, y, total):
+        # The own class alone on top; argmax would take ten times as long where
+        # classes come first in memory.
+        hits = (scores >= scores.gather(1, y[:, None])).sum(1) == 1
+        total.add(loss, hits)
+
+    def _weight_average(self):
+        """The average that this net keeps, or None."""
+        if self.average and self.average_ is None:
+            module = self.module_
+            tensors = [p for p in module.parameters() if p.requires_grad]
+            # Labels belong to the weights they were made with.
+            self.average_ = WeightAverage([*tensors, *module.head.averaged_buffers()])
+        return self.average_
+
+    def restart_average(self):
+        """Let training go on from the weights that the module predicts with."""
+        self.average_ = None
+
+    def _step(self, loss, X, y, weight, rows, watched=False):
+        """One optimisation step; the loss and the scores before it."""
+        self.optimizer_.zero_grad()
+        loss, scores = loss(X, "loss", y, weight, rows)
+        loss.backward()
+        if self.max_grad_norm is not None:
+            parameters = self.module_.parameters()
+            torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        if watched:
+            named = self.get_all_learnable_params()
+            named = [(name, p) for name, p in named if p.requires_grad]
+            self.notify(
+                "on_grad_computed", named_parameters=named, batch=(X, y), training=True
+            )
+        self.optimizer_.step()
+        return loss.detach(), scores.detach()
+
+    def _watched_step(self, loss, X, y, *known):
+        """A step that tells the callbacks about its batch, as skorch does."""
+        return self._watch(
+            X, y, True, lambda: self._step(loss, X, y, *known, watched=True)
+        )
+
+    def _watch(self, X, y, training, run):
+        self.notify("on_batch_begin", batch=(X, y), training=training)
+        loss, scores = run()
+        prefix = "train" if training else "valid"
+        self.history.record_batch(f"{prefix}_loss", loss.item())
+        self.history.record_batch(f"{prefix}_batch_size", len(y))
+        step = {"loss": loss, "y_pred": scores}
+        self.notify("on_batch_end", batch=(X, y), training=training, **step)
+        return loss, scores
+
+    @torch.no_grad()
+    def _validate(self, valid, watched):
+        total = EpochTotals(self.device)
+        self._set_training(False)
+        for X, y, weight in valid.in_order():
+
+            def run(X=X, y=y, weight=weight):
+                scores = self.module_(X)
+                return F.cross_entropy(scores, y, weight), scores
+
+            loss, scores = self._watch(X, y, False, run) if watched else run()
+            total.add(loss, scores.argmax(1) == y, weight)
+        self._record("valid", total)
+
+    @contextlib.contextmanager
+    def _refined(self, train):
+        """The model as it would be finished; afterwards training goes on as before.
+
+        With a backbone statistics and labels are taken from a sample, which is cheap.
+        """
+        module, changed = self.module_, self.module_.head
+        if module.backbone is not None:
+            train, changed = train.sample(VALIDATION_SAMPLE, torch.Generator()), module
+        before = [buffer.clone() for buffer in changed.buffers()]
+        self.recalibrate(train)
+        if self.refine_labels:
+            self.refine(train)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, kept in zip(changed.buffers(), before, strict=True):
+                    buffer.copy_(kept)
+
+    def recalibrate(self, train):
+        """Batch-norm statistics over ``train``, where a backbone is trained."""
+        if self.recalibrate_batch_norm and self.module_.backbone is not None:
+            # In random order: a batch of one class says little of the scatter.
+            counted = train.sample(len(train), torch.Generator())
+            batches = counted.shuffled(self.batch_size, torch.Generator())
+            recalibrate(self.module_, (X for X, *_ in batches))
+
+    @torch.no_grad()
+    def refine(self, train, earlier=None):
+        """Labels from Eq. (1) over all of ``train``, in evaluation mode.
+
+        Parameters
+        ----------
+        train : LabelledRows
+        earlier : tuple of tensors, optional
+            What this method returned for rows seen before, which count as well.
+
+        Returns
+        -------
+        sums, masses : tensors of shape (n_classes, n_features) and (n_classes,)
+            Weighted sums of the head's input in the classes, and their weights.
+        """
+        self._set_training(False)
+        sums, masses = self.feature_sums(train, earlier)
+        means = sums / F.safe_divisor(masses)[:, None]
+        self.module_.head.refine(means, masses > 0)
+        return sums, masses
+
+    @torch.no_grad()
+    def feature_sums(self, train, earlier=None, n_classes=None):
+        """Weighted sums of the head's input in the classes, as in :meth:`refine`."""
+        n_classes = n_classes or len(self.classes)
+        if self.module_.trains_features:
+            features = self.module_.features
+            batches = ((features(X), y, weight) for X, y, weight in train.in_order())
+            sums = sums_by_class(batches, n_classes)
+        else:
+            if "class_sums" not in train.known:
+                train.known["class_sums"] = train.class_sums(n_classes)
+            sums = train.known["class_sums"]
+        if earlier is None:
+            return sums
+        return tuple(
+            now + before.to(now) for now, before in zip(sums, earlier, strict=True)
+        )
+
+    def _record(self, prefix, total):
+        loss, accuracy = processes.of_first(total.read())
+        for name, value, sign in (("loss", loss, -1), ("acc", accuracy, 1)):
+            key = f"{prefix}_{name}"
+            best = sign * value > self.best_values_.get(key, -math.inf)
+            if best:
+                self.best_values_[key] = sign * value
+            self.history.record(key, value)
+            self.history.record(f"{key}_best", best)
+
+    def _tells(self, *events):
+        """Whether a callback of the user's hears of any of these events."""
+        return any(
+            getattr(type(callback), event) is not getattr(Callback, event)
+            for name, callback in self.callbacks_
+            for event in events
+            if not name.startswith(OWN_PREFIX)
+        )
+
+    def snapshot(self):
+        """All that training changes, for :meth:`restore`."""
+        state = self.module_.state_dict(), self.optimizer_.state_dict()
+        average = self.average_ and self.average_.state()
+        return copy.deepcopy((*state, average, self.best_values_)), len(self.history)
+
+    def restore(self, snapshot):
+        """Undo the training since ``snapshot``."""
+        (module, optimizer, average, self.best_values_), n_rows = snapshot
+        self.module_.load_state_dict(module)
+        self.optimizer_.load_state_dict(optimizer)
+        self.average_ = None
+        if average is not None:
+            self._weight_average().load(average)
+        self.history.undo_since(n_rows)

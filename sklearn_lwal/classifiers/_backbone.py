@@ -1,0 +1,162 @@
+"""A backbone before the head: frozen, its features are X; trained, the images are."""
+
+from __future__ import annotations
+
+import copy
+from os import PathLike
+from pathlib import Path
+
+import torch
+
+from .._training.row_sources import first_of
+from .._utils import validation as check
+from .._utils.errors import memory_errors
+from .._utils.files import as_path
+from .._utils.fingerprint import identity_of
+from .._utils.torch_state import in_known_state
+from .._utils.typing import Column, Samples
+from ..features._backbones import load_backbone
+from ..features._cache import FeatureStore
+from ..features._images import (
+    as_images,
+    dataset_labels,
+    extract,
+    image_batches,
+    is_dataset,
+)
+from ._parameters import FittedAttributes
+
+
+class BackboneMixin(FittedAttributes):
+    """What ``backbone`` makes of X; without one X are features and stay so."""
+
+    @property
+    def _trains_backbone(self):
+        return self.backbone is not None and not self.freeze_backbone
+
+    def _training_features(self, X, y, reset):
+        """X as the net takes it, and y, which a Dataset may bring along."""
+        if self.backbone is None:
+            return X, y
+        if reset:
+            self._identity = None
+            self._load_backbone()
+        if y is None and is_dataset(X):
+            y = dataset_labels(X)
+        return self._features(X), y
+
+    def _load_backbone(self, empty=False):
+        self.backbone_ = load_backbone(
+            self.backbone,
+            self.backbone_weights,
+            self.image_size,
+            # Frozen it is a function of the images alone, as ImageFeatures is.
+            seed=self._seed if self._trains_backbone else 0,
+            channels_last=self.channels_last,
+            empty=empty,
+        )
+
+    def _backbone_groups(self):
+        """Parameters of the optimizer that have a learning rate of their own."""
+        # The rate follows when training begins, see :meth:`LabelNet.set_rate`.
+        return [("backbone.*", {"of_backbone": True})] if self._trains_backbone else []
+
+    @in_known_state
+    def score(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        sample_weight: Column | None = None,
+    ) -> float:
+        """Mean accuracy on X and y; a Dataset brings its own labels where y is None."""
+        if y is None and self.backbone is not None and is_dataset(X):
+            y = dataset_labels(X)
+        y = host_labels(y)
+        with check.reading("y"):
+            check.check_no_missing(y)
+        return super().score(X, y, sample_weight)
+
+    def _features(self, X):
+        """Features or, where the backbone is trained, images."""
+        if self.backbone is None:
+            return X
+        if self._trains_backbone:
+            return as_images(X)
+        with memory_errors("Lower image_size"):
+            return self._extracted(X)
+
+    def _encoded(self, images, device, dtype):
+        """Batches of features by the trained backbone, in its own precision."""
+        for batch in image_batches(images, n_workers=self.n_workers):
+            yield self.net_.module_.encoded(batch.to(device)).to(dtype)
+
+    @torch.no_grad()
+    def _count_features(self, images):
+        """Tell from one image how many features the backbone gives."""
+        device = check.resolve_device(self.device)
+        backbone = self.backbone_.to(device).eval()
+        self.n_features_in_ = backbone(first_of(images)[None].to(device)).shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.backbone is None
+        tags.input_tags.two_d_array = self.backbone is None
+        tags.input_tags.three_d_array = self.backbone is not None
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_store", None)
+        if self._backbone_in_net():
+            # The net brings it along.
+            del state["backbone_"]
+        return state
+
+    def __setstate__(self, state):
+        if torch.is_inference_mode_enabled():
+            # Training could not go on with tensors that were made inside of it.
+            with torch.inference_mode(False):
+                state = copy.deepcopy(state)
+        super().__setstate__(state)
+        if "net_" in state and "backbone_" not in state and self.backbone is not None:
+            self.backbone_ = self.net_.module_.backbone
+
+    def _backbone_in_net(self):
+        backbone = getattr(self, "backbone_", None)
+        return (
+            backbone is not None
+            and hasattr(self, "net_")
+            and (self.net_.module_.backbone is backbone)
+        )
+
+    def _extracted(self, X):
+        return extract(
+            self.backbone_,
+            as_images(X),
+            device=check.resolve_device(self.device),
+            n_workers=self.n_workers,
+            verbose=self.verbose,
+            store=self._feature_store(),
+        )
+
+    def _feature_store(self):
+        # A joblib.Memory has made its folder already.
+        location = getattr(self.memory, "location", None)
+        if isinstance(self.memory, (str, PathLike)):
+            location = as_path(self.memory)
+        if location is None:
+            return None
+        if self._identity is None:
+            self._identity = identity_of(self.backbone_)
+        # Where joblib.Memory keeps the rest, so that its clear() finds these, too.
+        folder = Path(location) / "joblib" / "sklearn_lwal" / self._identity
+        store = getattr(self, "_store", None)
+        if store is None or store.folder != folder:
+            self._store = store = FeatureStore(folder)
+        return store
+
+
+def host_labels(y):
+    """Labels where predictions are: scikit-learn compares like with like."""
+    return y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y

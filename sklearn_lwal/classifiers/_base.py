@@ -1,0 +1,358 @@
+"""The scikit-learn face shared by all classifiers: validate, encode, build, train."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from typing_extensions import Self
+
+from .._training import distributed as processes
+from .._training.dataset import LabelledRows, held_out, n_counted
+from .._training.early_stopping import StopOnAccuracy
+from .._training.history import RECENT
+from .._training.initialization import prepare
+from .._training.progress import EpochProgress
+from .._utils import validation as check
+from .._utils.class_labels import encode
+from .._utils.errors import memory_errors, unchanged_on_error
+from .._utils.rng import random_state, torch_seed
+from .._utils.torch_state import in_known_state
+from .._utils.typing import Column, Samples
+from ..features._images import is_dataset
+from ._backbone import BackboneMixin
+from ._build import BuildingMixin
+from ._callback_parameters import CallbackParametersMixin
+from ._checkpoint import open_checkpoint
+from ._export import ExportMixin
+from ._predict import LatentClassifierMixin
+from ._save import SavingMixin
+from ._warm_start import built_from, check_same_classes, check_unchanged
+
+
+class LabelLearningClassifier(
+    BackboneMixin,
+    BuildingMixin,
+    CallbackParametersMixin,
+    ExportMixin,
+    LatentClassifierMixin,
+    SavingMixin,
+):
+    """Base of the classifiers; a subclass brings parameters and a head.
+
+    A subclass is a dataclass like :class:`SharedParameters`: it names its own
+    parameters, extends ``_parameter_constraints`` and defines :meth:`_make_head`.
+    """
+
+    @in_known_state
+    def fit(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        sample_weight: Column | None = None,
+        *,
+        eval_set: tuple[Samples, Column] | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train on features, or with a backbone on images, and class labels.
+
+        Parameters
+        ----------
+        X : {array, DataFrame, sparse matrix, tensor} of shape (n_samples, n_features)
+            Features of any real dtype. Sparse rows are made dense a batch at a time.
+            With a backbone an array or tensor of images or a torch Dataset, see
+            ``backbone``.
+        y : array-like of shape (n_samples,)
+            Class labels of any kind that scikit-learn takes. A Dataset of pairs (image,
+            label) brings its own where y is None.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples in the loss and in the class means.
+        eval_set : tuple (X, y), default=None
+            Measured after each epoch: ``valid_loss`` and ``valid_acc`` in
+            ``history_``. With ``early_stopping`` it takes the place of the share
+            that is held out of X.
+        resume : bool, default=False
+            Whether to go on from the last whole epoch of a fit that was broken off, as
+            ``checkpoint_dir`` has it, with the same parameters and data. Where there is
+            none the fit begins.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter or input is not valid; the message names it. Also if the
+            checkpoint is of a fit with other parameters or data.
+        TypeError
+            If X, y or weights are of a kind that has no numbers, or no order.
+        MemoryError
+            If there is too little memory for the layers, or on the GPU for a batch;
+            the model stays as it was.
+        """
+        self._validate_params()
+        self._check_parameters()
+        checkpoint = open_checkpoint(self, resume)
+        saved = checkpoint and checkpoint.saved
+        warm = self.warm_start and hasattr(self, "net_") and not saved
+        with unchanged_on_error(self, warm), processes.together(self.distributed):
+            images = X
+            X, y = self._begin(X, y, warm, saved)
+            if checkpoint:
+                checkpoint.note_begin(self, images, warm)
+            classes = np.unique(y)
+            if warm:
+                check_same_classes(classes, self.classes_)
+            else:
+                self.classes_ = classes
+            index, weight, class_weights = self._encode(X, y, sample_weight)
+            check.check_two_classes(self, self.classes_)
+            self._start(n_counted(index, weight), warm, class_weights, saved)
+            train, valid = self._split(X, index, weight, eval_set)
+            if warm:
+                self.net_.restart_average()
+            if not (checkpoint and checkpoint.restore(self, train, valid)):
+                self._prepare(train, warm)
+            self._train(train, valid, self._n_epochs(len(train)), checkpoint)
+        return self
+
+    @in_known_state
+    def partial_fit(
+        self,
+        X: Samples,
+        y: Column | None = None,
+        classes: ArrayLike | None = None,
+        sample_weight: Column | None = None,
+    ) -> Self:
+        """One pass over X and y, continuing from where the model is.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`. Not all classes need be present. Refined labels are
+            the class means over all rows given so far; with hidden layers, which
+            change what earlier rows would give, the labels stay as training left
+            them.
+        classes : array-like of shape (n_classes,), default=None
+            All classes there will ever be; needed at the first call.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`; also if y has a class that is not in ``classes``.
+        TypeError, MemoryError
+            As in :meth:`fit`.
+
+        Notes
+        -----
+        The weights change in place. A thread that predicts meanwhile may see those of
+        several steps at once: let it have a copy, ``copy.deepcopy(clf)``.
+        """
+        self._validate_params()
+        self._check_parameters()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all of y and is not supported for "
+                "partial_fit. Pass the weights as a dict instead."
+            )
+        resume = hasattr(self, "net_")
+        with unchanged_on_error(self, resume), processes.together(self.distributed):
+            X, y = self._begin(X, y, resume, digits="all")
+            if not resume:
+                self.classes_ = self._first_classes(classes)
+            elif classes is not None:
+                check_same_classes(classes, self.classes_)
+            index, weight, class_weights = self._encode(X, y, sample_weight)
+            self._start(n_counted(index, weight), resume, class_weights)
+            with memory_errors("Pass fewer rows"):
+                train = self._rows(X, index, weight)
+            self._prepare(train, resume, partial=True)
+            n_rows = len([*self.net_.history])
+            self._train(train, None, 1, None, partial=True)
+            self.net_.history.keep_last(max(n_rows, RECENT))
+        return self
+
+    def _check_parameters(self):
+        check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+        check.resolve_device(self.device)
+        check.resolve_optimizer(self.optimizer)
+        check.check_net_params(self.net_params)
+        check.check_callbacks(self.callbacks)
+
+    def _begin(self, X, y, resume, saved=None, digits="needed"):
+        """Seeds, and the checked input; a model that goes on keeps what it has."""
+        if resume:
+            check_unchanged(self, self._built_from)
+        else:
+            self._draw_seeds()
+            if saved:
+                self._seed = saved["seed"]
+                self._rng.set_state(saved["random"].get_state())
+            self._built_from = built_from(self)
+        X, y = self._training_features(X, y, not resume)
+        return self._check_input(X, y, not resume, digits)
+
+    def _draw_seeds(self):
+        self._rng = random_state(self.random_state)
+        self._seed = torch_seed(self.random_state, self._rng)
+        if processes.place()[1] > 1:
+            # What None drew differs between processes.
+            self._rng, self._seed = processes.of_first((self._rng, self._seed))
+
+    def _check_input(self, X, y, reset, digits):
+        if not self._trains_backbone:
+            # Only what is standardised can be brought into units that float32 holds.
+            digits = digits if self.standardize else "float32"
+            X = check.check_X(self, X, reset=reset, digits=digits)
+        elif reset:
+            self._count_features(X)
+        y = check.check_y(self, y)
+        check.check_rows(X, y)
+        return X, y
+
+    def _encode(self, X, y, sample_weight):
+        """Class indices, row weights and class weights (the latter may be None)."""
+        index = encode(y, self.classes_)
+        class_weights = check.check_class_weight(
+            self.class_weight, self.classes_, self.classes_[index]
+        )
+        weight = check.check_weights(sample_weight, class_weights, X, index)
+        return index, weight, class_weights
+
+    def _first_classes(self, classes):
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        classes = np.unique(check.check_y(self, classes))
+        check.check_two_classes(self, classes)
+        return classes
+
+    def _callbacks(self, validated):
+        callbacks = list(self.callbacks or [])
+        if self.verbose:
+            callbacks.insert(0, ("lwal_progress", EpochProgress()))
+        if self.early_stopping and validated:
+            # Last, because it ends the epoch for all that come after it.
+            stopping = StopOnAccuracy(self.n_iter_no_change, self.tol)
+            callbacks.append(("lwal_early_stopping", stopping))
+        return callbacks
+
+    def _split(self, X, y, weight, eval_set):
+        """The training rows and the rows measured after each epoch (or None)."""
+        with memory_errors("Pass fewer rows"):
+            return self._rows_on_device(X, y, weight, eval_set)
+
+    def _rows_on_device(self, X, y, weight, eval_set):
+        if eval_set is not None:
+            train = self._rows(X, y, weight)
+            return train, self._eval_rows(eval_set, train.is_wide)
+        rows = self._rows(X, y, weight)
+        if not self.early_stopping:
+            return rows, None
+        return held_out(rows, self.validation_fraction, self._rng)
+
+    def _rows(self, X, y, weight=None):
+        device = self.net_.device
+        rows = LabelledRows(X, y, weight, device=device, n_workers=self.n_workers)
+        return rows.counted()
+
+    def _eval_rows(self, eval_set, wide):
+        if self.backbone is not None and is_dataset(eval_set):
+            eval_set = eval_set, None
+        check.check_pair(eval_set)
+        X, y = self._training_features(*eval_set, False)
+        X, y = self._check_input(X, y, False, "all" if wide else "needed")
+        return self._rows(X, encode(y, self.classes_, "The y of eval_set"))
+
+    def _prepare(self, train, resume, partial=False):
+        """What the head wants to know of the rows before it is trained on them."""
+        with memory_errors("Pass fewer rows"):
+            earlier = getattr(self, "_units", None) if partial and resume else None
+            self._units = prepare(
+                self.net_,
+                train,
+                first=not resume,
+                earlier=self._earlier_sums(partial),
+                units=earlier,
+                # A model from a file of an earlier version does not know its own.
+                learns_units=not partial or earlier is not None,
+                closed_form=self._starts_closed_form,
+                find_temperature=self._finds_temperature,
+                seed=self._seed,
+            )
+
+    # Whether the head starts by a formula instead of at random, and whether that
+    # gives it a temperature.
+    _starts_closed_form = _finds_temperature = False
+
+    def _earlier_sums(self, partial):
+        """Class sums of the features in earlier calls of ``partial_fit``, or None."""
+        return getattr(self, "_feature_sums", None) if partial else None
+
+    def _train(self, train, valid, n_epochs, checkpoint, partial=False):
+        """Train the net and take the fitted attributes from it."""
+        net = self.net_
+        net.max_epochs = n_epochs
+        rates = self.lr, self.backbone_lr
+        if rates != self._rates and not (checkpoint and checkpoint.saved):
+            # Else a callback may have changed them since, a schedule that goes on.
+            net.set_rate(*rates)
+        self._rates = rates
+        net.callbacks = self._callbacks(valid is not None)
+        net.initialize_callbacks()
+        generator = torch.Generator()
+        generator.set_state(self._generator_state)
+        drops = self._drops(generator)
+        net.module_.use_generator(drops)
+        if checkpoint:
+            checkpoint.generators = [generator, drops]
+        try:
+            with memory_errors(f"Lower batch_size (it is {net.batch_size})"):
+                known = {"valid": valid, "generator": generator}
+                net.partial_fit(train, checkpoint=checkpoint, **known)
+                self._refine(train, partial)
+                self._measure(train, partial)
+                processes.take_first(net.module_)
+        finally:
+            net.module_.use_generator(None)
+            net.module_.eval()
+            for _, callback in net.callbacks_:
+                if isinstance(callback, EpochProgress):
+                    callback.close()
+        self._generator_state = generator.get_state()
+
+    def _measure(self, train, partial):
+        """What the finished model says of the rows that it was trained on."""
+
+    def _drops(self, generator):
+        """Draws the dropout of hidden layers: the stream of the batches, as a bare
+        loop does, but not where another device or process has a part in it.
+        """
+        device = torch.device(self.net_.device)
+        rank, size = processes.place()
+        if device.type == "cpu" and size == 1:
+            return generator
+        seed = self._seed + len(self.net_.history) + rank
+        return torch.Generator(device).manual_seed(seed)
+
+    def _refine(self, train, partial):
+        """Labels from all rows given so far, as far as they still tell anything."""
+        net = self.net_
+        if not partial:
+            net.recalibrate(train)
+        if net.module_.trains_features:
+            if net.refine_labels and not partial:
+                net.refine(train)
+            return
+        known = net.refine if net.refine_labels else net.feature_sums
+        if net.refine_labels or net.module_.head.follows_features:
+            sums = known(train, self._earlier_sums(partial))
+            # On the host, so that a model pickled on a GPU loads without one.
+            self._feature_sums = tuple(part.cpu() for part in sums)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")

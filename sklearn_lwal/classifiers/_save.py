@@ -1,0 +1,184 @@
+"""What of a fitted classifier goes into a file, so that it predicts and trains on."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from .._serialization import file as archive
+from .._serialization.checks import check_unstored
+from .._serialization.codec import NotPlain, encode
+from .._utils.fingerprint import fingerprint, weights_of
+from .._utils.torch_state import in_known_state
+from .._utils.typing import FilePath
+from .._version import __version__
+from ..heads.static import StaticHead
+from ._net_state import net_state
+from ._parameters import FittedAttributes
+from ._warm_start import FREE, changed_parameters
+
+# Places on this machine, and functions: whoever loads the file passes them again.
+LEFT_OUT = frozenset(["memory", "checkpoint_dir", "augment"])
+JOBLIB = (
+    "joblib.dump can write it; load such files only from whom you trust, they run code."
+)
+
+
+class SavingMixin(FittedAttributes):
+    """Writes a fitted classifier to a file without pickle."""
+
+    @in_known_state
+    def save(self, path: FilePath) -> None:
+        """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
+
+        The file is of the safetensors format. It holds the parameters, the weights and
+        all that :meth:`partial_fit` and a warm start go on from, but no code, and
+        loading it runs none. The file is complete or, where writing fails or is
+        killed, the one that was there before.
+
+        Parameters
+        ----------
+        path : path
+            What is there already is replaced. ``.safetensors`` is the usual ending.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If a parameter holds what a file can not (callbacks, an optimizer of one's
+            own), was changed since ``fit``, or the class is not one of the library's;
+            if there are more than 16,383 classes and very few features.
+        TypeError
+            If ``path`` is none.
+        OSError
+            If the file can not be written.
+
+        Notes
+        -----
+        - ``memory``, ``checkpoint_dir`` and ``augment`` are left out and None after
+          loading. Training goes on only once the same ``augment`` is set again.
+        - ``label_embeddings`` that are a callable or a DataFrame become the array of
+          the embeddings of ``classes_``.
+        - A torchvision backbone that is frozen is loaded again by its name; its
+          weights are in the file where they came from one
+          (``backbone_weights``). Of a module of one's own the file has the weights
+          where it was trained, and never the module: pass that to ``load``.
+        - Metadata requests (``set_fit_request``) and what skorch callbacks wrote about
+          single batches are not kept.
+        """
+        check_is_fitted(self)
+        if type(self).__module__.split(".")[0] != archive.LIBRARY:
+            raise ValueError(
+                "Only the library's own classes are written to files. Got "
+                f"{type(self).__qualname__}, a subclass. {JOBLIB}"
+            )
+        changed = changed_parameters(self, self._built_from)
+        # Weights go to any device.
+        changed = {*changed} - LEFT_OUT - {"device"}
+        if changed:
+            raise ValueError(
+                f"The parameters {sorted(changed)} were changed since the model was "
+                "fitted, which a file can not tell. Set them back or fit again."
+            )
+        check_unstored(self.net_.module_)
+        tensors: dict[str, Tensor] = {}
+        content = {
+            "class": type(self).__name__,
+            "versions": versions(),
+            "parameters": _parameters(self, tensors),
+            "fitted": _fitted(self, tensors),
+        }
+        archive.write(path, content, tensors)
+
+
+def versions():
+    """Those of what a model is made with, by name."""
+    found = {archive.LIBRARY: __version__, "python": platform.python_version()}
+    for name in ("numpy", "sklearn", "skorch", "torch", "torchvision"):
+        # What is not there has made nothing of the model.
+        if name in sys.modules:
+            found[name] = str(sys.modules[name].__version__)
+    return found
+
+
+def _parameters(clf, tensors):
+    """What was given to ``__init__``, encoded, without what is left out."""
+    given = clf.get_params(deep=False)
+    head = clf.net_.module_.head
+    if isinstance(head, StaticHead) and _is_made(given["label_embeddings"]):
+        given["label_embeddings"] = head.label_embeddings.cpu().numpy()
+    if not isinstance(given["backbone"], (str, type(None))):
+        del given["backbone"]
+    found = {}
+    for name in sorted(given.keys() - LEFT_OUT):
+        try:
+            found[name] = encode(given[name], tensors, f"parameters.{name}")
+        except NotPlain as error:
+            advice = JOBLIB
+            if name in FREE:
+                advice = f"Set it to None before: set_params({name}=None)."
+            raise ValueError(
+                f"The '{name}' parameter can not be written to a file: it holds "
+                f"{error}. {advice}"
+            ) from error
+    return found
+
+
+def _is_made(embeddings):
+    """Whether the embeddings were made or picked for the classes."""
+    return callable(embeddings) or hasattr(embeddings, "to_numpy")
+
+
+def _fitted(clf, tensors):
+    """What fitting has made, encoded."""
+    net = clf.net_
+    names = getattr(clf, "feature_names_in_", None)
+    found = {
+        "classes": clf.classes_,
+        "built_for": clf._built_for,
+        "spread": getattr(clf, "_spread_sums", None),
+        "n_features": int(clf.n_features_in_),
+        "feature_names": None if names is None else list(map(str, names)),
+        "output": getattr(clf, "_sklearn_output_config", {}).get("transform"),
+        "seed": clf._seed,
+        # The one of the parameter may be drawn from, and must then stay that one.
+        "random": None if clf._rng is clf.random_state else clf._rng,
+        "generator": clf._generator_state,
+        "batch_size": int(net.batch_size),
+        **net_state(net),
+        "feature_sums": getattr(clf, "_feature_sums", None),
+        "units": getattr(clf, "_units", None),
+        "rates": clf._rates,
+        "augment": None,
+        "backbone": _backbone(clf),
+    }
+    if clf._built_from["augment"][0] != fingerprint(None):
+        found["augment"] = list(clf._built_from["augment"])
+    try:
+        return {key: encode(value, tensors, key) for key, value in found.items()}
+    except NotPlain as error:
+        raise ValueError(
+            f"The fitted model holds {error}, which can not be written to a file. If a "
+            f"callback put it into the history: {JOBLIB}"
+        ) from error
+
+
+def _backbone(clf):
+    """Where the backbone comes from, and what it was."""
+    if clf.backbone is None:
+        return None
+    own = not isinstance(clf.backbone, str)
+    model = clf.backbone_.model
+    found = {"own": type(model).__name__ if own else None}
+    found["weights"] = found["hash"] = None
+    if clf._trains_backbone:
+        return found  # The network has them.
+    if own or clf.backbone_weights in ("DEFAULT", None):
+        found["hash"] = weights_of(clf.backbone_)
+    else:
+        found["weights"] = dict(clf.backbone_.state_dict())
+    return found

@@ -1,0 +1,81 @@
+"""Training that goes on (warm start, ``partial_fit``) keeps to what it began with."""
+
+import reprlib
+
+import numpy as np
+
+from .._utils.class_labels import plain, same_labels
+from .._utils.fingerprint import fingerprint
+from .._utils.validation import check_no_missing, reading
+
+# What may change between two calls that train the same model.
+FREE = frozenset(
+    [
+        "max_epochs",
+        "lr",
+        "backbone_lr",
+        "early_stopping",
+        "validation_fraction",
+        "n_iter_no_change",
+        "tol",
+        "class_weight",
+        "warm_start",
+        "random_state",
+        "verbose",
+        "callbacks",
+        "memory",
+        "checkpoint_dir",
+        "n_workers",
+        "max_grad_norm",
+        "compile",
+        "distributed",
+    ]
+)
+
+
+def built_from(estimator):
+    """What the estimator's model depends on, by parameter, as ``(hash, words)``."""
+    return described(estimator, estimator.get_params(deep=False).keys() - FREE)
+
+
+def described(estimator, names):
+    """Tells whether parameters have changed, without keeping them, and what they are.
+
+    A dict of str to ``(hash, words)``, in the order of the parameters.
+    """
+    parameters = estimator.get_params(deep=False)
+    return {k: _described(v) for k, v in parameters.items() if k in names}
+
+
+def changed_parameters(estimator, before):
+    """Names of the parameters for which :func:`built_from` is not ``before``."""
+    now = built_from(estimator)
+    return [name for name in now if now[name][0] != before[name][0]]
+
+
+def check_unchanged(estimator, before):
+    """Raise a ValueError where there are :func:`changed_parameters`."""
+    changed = changed_parameters(estimator, before)
+    if changed:
+        words = ", ".join(before[name][1] for name in changed)
+        raise ValueError(
+            f"A model that goes on training can not change {changed}: it was built "
+            f"with {words}. Set warm_start=False and call fit to start anew."
+        )
+
+
+def check_same_classes(labels, classes):
+    """A model that goes on training keeps its classes."""
+    with reading("classes"):
+        check_no_missing(labels, "classes")
+        labels = np.unique(labels)
+    if not same_labels(labels, classes):
+        raise ValueError(
+            "A fitted model can only go on training with the classes it has, "
+            f"{plain(classes)}. Got {plain(labels)}. Set "
+            "warm_start=False and call fit to start anew."
+        )
+
+
+def _described(value):
+    return fingerprint(value), reprlib.repr(value)

@@ -1,0 +1,102 @@
+"""Label embedding network: which classes are alike is learned beside the classes."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from ..heads.embedding import LabelEmbedHead
+from ._base import LabelLearningClassifier
+
+
+@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+class LabelEmbedClassifier(LabelLearningClassifier):
+    """Softmax classifier that learns which classes are alike, and from it.
+
+    Beside the classifier an auxiliary layer is trained on the same features. Where it
+    is right, its softened probabilities teach the embedding of the sample's class; the
+    embeddings in turn are soft targets of the classifier ([1]_).
+
+    Parameters
+    ----------
+    hard_weight : float, default=0.5
+        Weight of the one-hot labels in the classifier's loss, in [0, 1]; the rest is
+        that of the embeddings (beta).
+    temperature : float, default=2.0
+        Softens the probabilities that teach the embeddings (tau).
+    confidence_cap : float, default=0.9
+        Probability of the true class above which the auxiliary layer is held back, in
+        (0, 1] (alpha).
+    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
+        As in :class:`LwALClassifier`.
+    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
+        As in :class:`LwALClassifier`.
+    hidden_layer_sizes, dropout
+        As in :class:`LwALClassifier`.
+    standardize, average, l2, optimizer
+        As in :class:`LwALClassifier`.
+    max_epochs, lr, batch_size
+        As in :class:`STDClassifier`.
+    early_stopping, validation_fraction, n_iter_no_change, tol
+        As in :class:`LwALClassifier`.
+    class_weight, warm_start, random_state, verbose, device, precision
+        As in :class:`LwALClassifier`.
+    max_grad_norm, compile, distributed, callbacks, net_params
+        As in :class:`LwALClassifier`.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_classes, n_classes)
+        The embeddings, which start as the identity: row c tells how alike class c is to
+        each other. They do not decide: the predicted class is the largest of
+        :meth:`transform`'s outputs.
+    classes_, n_features_in_, feature_names_in_, history_, n_iter_, net_
+        As in :class:`LwALClassifier`.
+
+    See Also
+    --------
+    LwALClassifier : Labels that are the means of their samples.
+
+    Notes
+    -----
+    The formulas stand at the top of ``sklearn_lwal/heads/embedding.py``. One of the
+    terms is a sum over the batch, so its weight goes with ``batch_size``; in it sample
+    weights count relative to each other, so a row of weight two is not quite two rows.
+
+    References
+    ----------
+    .. [1] Xu Sun, Bingzhen Wei, Xuancheng Ren, Shuming Ma, "Label Embedding Network:
+       Learning Label Representation for Soft Training of Deep Networks", 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_lwal import LabelEmbedClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> clf = LabelEmbedClassifier(random_state=0).fit(X, y)
+    >>> clf.labels_.shape
+    (10, 10)
+    """
+
+    hard_weight: float = 0.5
+    temperature: float = 2.0
+    confidence_cap: float = 0.9
+
+    _parameter_constraints = {
+        **LabelLearningClassifier._parameter_constraints,
+        "hard_weight": [Interval(Real, 0, 1, closed="both")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "confidence_cap": [Interval(Real, 0, 1, closed="right")],
+    }
+
+    _numbers = ("confidence_cap", "hard_weight", "l2", "temperature")
+
+    def _make_head(self, in_features, n_classes):
+        return LabelEmbedHead(
+            in_features,
+            n_classes,
+            l2=self.l2,
+            hard_weight=self.hard_weight,
+            temperature=self.temperature,
+            confidence_cap=self.confidence_cap,
+        )

@@ -1,0 +1,193 @@
+"""Features of single images, kept in files by the images' pixels.
+
+A cross-validation cuts the same images into other parts for each fold, so what is kept
+is not the features of an array but of each image.
+"""
+
+import contextlib
+import hashlib
+import os
+import threading
+import uuid
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .._utils.files import remove_if_old, replacing
+
+KEY_BYTES = 16
+# How the names of the two files end that are made in one write.
+KEYS, FEATURES = ".keys.npy", ".features.npy"
+# Larger files stay on the disk, smaller ones would take too many descriptors there.
+MAPPED_BYTES = 64_000_000
+# New images that are worth two files.
+WORTH_KEEPING = 64
+
+
+class FeatureStore:
+    """Features that were computed before, and those that are computed now.
+
+    Several processes may use one folder: each writes files of its own, whole or not at
+    all, and reads what is there when it begins to look. Where the folder fails there is
+    a warning: features can always be computed.
+
+    Parameters
+    ----------
+    folder : path
+        Of one model; another model's features belong into another one.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.lock = threading.Lock()
+        self._forget()
+
+    def _forget(self):
+        # Of what is in files: the place of each image; the features of others.
+        self.names, self.parts, self.places, self.new = set(), [], {}, {}
+
+    @contextlib.contextmanager
+    def opened(self):
+        """Read what there is, and write what is computed inside, also if that fails."""
+        with self.lock:
+            self._read()
+            try:
+                yield self
+            finally:
+                if len(self.new) >= WORTH_KEEPING:
+                    self._write()
+
+    def _read(self):
+        try:
+            names = {name for name in os.listdir(self.folder) if name.endswith(KEYS)}
+        except (FileNotFoundError, NotADirectoryError):
+            names = set()
+        except OSError as error:
+            _warn_unread(self.folder, error)
+            return
+        if not self.names <= names:
+            # Somebody has tidied up.
+            self._forget()
+        for name in sorted(names - self.names):
+            try:
+                keys, features = _read_part(self.folder / name)
+            except FileNotFoundError:
+                continue  # Somebody tidies up.
+            except (OSError, ValueError) as error:
+                _warn_unread(self.folder / name, error)
+            else:
+                for row, key in enumerate(keys):
+                    self.places[key.tobytes()] = len(self.parts), row
+                self.parts.append(features)
+            self.names.add(name)
+
+    def get(self, images, compute):
+        """Features of a batch of images, of which only new ones are computed.
+
+        Parameters
+        ----------
+        images : (n, C, H, W) tensor
+        compute : callable
+            Images to features, an (n, d) array.
+        """
+        keys = [key.tobytes() for key in image_keys(images)]
+        missing = [
+            i
+            for i, key in enumerate(keys)
+            if key not in self.places and key not in self.new
+        ]
+        if missing:
+            computed = compute(images[missing])
+            self.new.update(zip([keys[i] for i in missing], computed, strict=True))
+        return np.stack([self._row(key) for key in keys])
+
+    def _row(self, key):
+        if key in self.new:
+            return self.new[key]
+        part, row = self.places[key]
+        return self.parts[part][row]
+
+    def _write(self):
+        """Keep what is new; where that fails it stays in memory, for the next time."""
+        features = np.stack([*self.new.values()])
+        keys = np.frombuffer(b"".join(self.new), np.uint8).reshape(-1, KEY_BYTES)
+        path = self.folder / f"{uuid.uuid4().hex}{KEYS}"
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            self._remove_orphans()
+            _save_part(path, keys, features)
+        except OSError as error:
+            warnings.warn(
+                f"Features are not kept, and will be computed again: {error}. Set the "
+                "parameter memory to a folder that can be written to.",
+                stacklevel=2,
+            )
+        else:
+            self.new = {}
+
+    def _remove_orphans(self):
+        """Remove features whose keys never came, as a process was killed before."""
+        names = {*os.listdir(self.folder)}
+        for name in names:
+            keys = f"{name.removesuffix(FEATURES)}{KEYS}"
+            if name.endswith(FEATURES) and keys not in names:
+                remove_if_old(self.folder / name)
+
+
+def _features_of(path):
+    """The file with the features of the images whose keys are in a file."""
+    return path.with_name(f"{path.name.removesuffix(KEYS)}{FEATURES}")
+
+
+def _read_part(path):
+    """The keys and the features of one write."""
+    with open(path, "rb") as file:
+        keys = np.lib.format.read_array(file)
+    path = _features_of(path)
+    if os.path.getsize(path) > MAPPED_BYTES:
+        features = np.lib.format.open_memmap(path, mode="r")
+    else:
+        with open(path, "rb") as file:
+            features = np.lib.format.read_array(file)
+    found = [(part.dtype, part.ndim, len(part)) for part in (keys, features)]
+    if found != [(np.uint8, 2, len(keys)), (np.float32, 2, len(keys))]:
+        raise ValueError(f"{path} does not have the features of {len(keys)} images")
+    return keys, features
+
+
+def _save_part(path, keys, features):
+    """Write both files, or none."""
+    try:
+        # Keys last: they say that the features are complete.
+        for file_path, array in ((_features_of(path), features), (path, keys)):
+            with replacing(file_path) as file:
+                np.save(file, array)
+    except BaseException:
+        for file_path in (path, _features_of(path)):
+            with contextlib.suppress(OSError):
+                os.unlink(file_path)
+        raise
+
+
+def _warn_unread(path, error):
+    warnings.warn(
+        f"Features in {str(path)!r} can not be read, and are computed again: {error}. "
+        "Where that stays so, delete the file.",
+        stacklevel=2,
+    )
+
+
+def image_keys(images):
+    """A hash of each image's pixels, however they lie in memory, (n, 16) uint8."""
+    start = hashlib.blake2b(
+        repr((tuple(images.shape[1:]), images.dtype)).encode(), digest_size=KEY_BYTES
+    )
+    rows = images.cpu().contiguous().view(torch.uint8).flatten(1).numpy()
+    keys = []
+    for row in rows:
+        found = start.copy()
+        found.update(row.data)
+        keys.append(found.digest())
+    return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)

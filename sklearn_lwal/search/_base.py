@@ -1,0 +1,209 @@
+"""scikit-learn's own search, on estimators that stand for those trained together."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import ExitStack
+from typing import Any
+
+import joblib
+from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags, indexable
+from typing_extensions import Self
+
+from .._utils.typing import Column, Samples
+from ..classifiers._base import LabelLearningClassifier
+from ._plan import Plan
+from ._proxies import (
+    NUMBER,
+    Numbered,
+    OfRealObjects,
+    RealContext,
+    RealRows,
+    Splits,
+    StandIn,
+    seeing_real_objects,
+)
+from ._scheduler import Cells
+
+
+class TogetherMixin(BaseEstimator):
+    """Lets scikit-learn's own search run on stand-ins, which are trained together."""
+
+    # Candidates that are drawn already.
+    _candidates = None
+    # The copy that searches has more: the search that the user fits, the rows of X, who
+    # trains the candidates, and what ends when they have been evaluated.
+    _asked = _rows = _cells = _until_run = None
+
+    def fit(self, X: Samples, y: Column | None = None, **params: Any) -> Self:
+        """Fit all candidates on all folds, and the best of them on X and y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            What ``estimator`` takes: features, or images for a backbone.
+        y : array-like of shape (n_samples,)
+            Classes.
+        **params : dict
+            For ``fit`` of the estimator, the scorers and the splitter, as in
+            :meth:`sklearn.model_selection.GridSearchCV.fit`: ``sample_weight``,
+            ``groups``, and what metadata routing asks for.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the grid or an input is not valid, or if no fit succeeded.
+        Exception
+            With ``error_score="raise"`` that of the first fit that failed.
+        """
+        return self._fit(X, y, params)
+
+    # It ends what callbacks have begun, too.
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _fit(self, X, y, params):
+        try:
+            plan = self._plan(y, params)
+            if plan is not None and plan.classifiers:
+                self._fit_together(plan, X, y, params)
+            else:
+                super().fit(X, y, **params)
+        finally:
+            vars(self).pop("_candidates", None)
+        return self
+
+    def _plan(self, y, params):
+        """A :class:`Plan`, or None where something is wrong with the parameters."""
+        try:
+            self._get_scorers()
+            self._candidates = self._draw()
+            plan = Plan(self, self._candidates, params, self._why_alone(y))
+        except (AttributeError, TypeError, ValueError):
+            # scikit-learn finds the same, and tells in its own words.
+            return None
+        if self.verbose:
+            print(plan.report())
+        return plan
+
+    def _fit_together(self, plan, X, y, params):
+        X, y = indexable(X, y)
+        search, rows = copy.copy(self), RealRows(X)
+        splits = Splits(self.cv, is_classifier(self.estimator), X)
+        search._asked, search._rows = self, rows
+        search._cells = Cells(plan, self, X, y, splits)
+        shown = self.verbose > 1
+        search._candidates = [
+            # What scikit-learn prints, if anything, and what it is to fit.
+            Numbered({**(plan.candidates[number] if shown else {}), NUMBER: number})
+            for number in plan.order
+        ]
+        search.estimator = StandIn(clone(self.estimator), search._cells, rows)
+        search.scoring = seeing_real_objects(self.scoring, rows)
+        search.cv = splits
+        search.n_jobs = 1
+        try:
+            with ExitStack() as search._until_run:
+                # Else a backend that is not of this process might get the stand-ins.
+                config = joblib.parallel_config(backend="sequential")
+                search._until_run.enter_context(config)
+                super(TogetherMixin, search).fit(rows.numbers, y, **params)
+        finally:
+            search._cells.release()
+        search._hand_over()
+
+    def _hand_over(self):
+        """The search that the user fits, which gets what this copy has found by now."""
+        found = {name: v for name, v in vars(self).items() if name.endswith("_")}
+        if "scorer_" in found:
+            found["scorer_"] = self._asked._real_scorers(found["scorer_"])
+        if type(best := found.get("best_estimator_")) is StandIn:
+            found["best_estimator_"] = best.real
+        vars(self._asked).update(found)
+        return self._asked
+
+    def get_params(self, deep: bool = True) -> dict:
+        """The parameters, by name; with ``deep`` those of the estimator, too."""
+        if self._asked is not None:
+            # Messages show the search that the user fits.
+            return self._asked.get_params(deep)
+        return super().get_params(deep)
+
+    def _init_callback_context(self, *args, **kwargs):
+        if self._asked is None:
+            return super()._init_callback_context(*args, **kwargs)
+        context = self._asked._init_callback_context(*args, **kwargs)
+        return RealContext(context, self._hand_over, self._rows)
+
+    def _real_scorers(self, scorer):
+        if isinstance(scorer, dict):
+            return {name: self._real_scorers(value) for name, value in scorer.items()}
+        if self.scoring is None:
+            return check_scoring(self.estimator)
+        return scorer.function if isinstance(scorer, OfRealObjects) else scorer
+
+    def _run_search(self, evaluate_candidates, callback_ctx=None):
+        if self._until_run is not None:
+            # What is fitted now, one at a time, is fitted as the user wants it.
+            self._until_run.close()
+        if self._candidates is None:
+            evaluate = evaluate_candidates
+        else:
+
+            def evaluate(_, **context):
+                if self._cells is not None and context:
+                    # Candidates are trained in another order.
+                    ids = self._cells.task_ids(self.n_splits_)
+                    context["callback_ctx"].task_ids = ids
+                return evaluate_candidates(self._candidates, **context)
+
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
+        super()._run_search(evaluate, **context)
+
+    def _format_results(self, candidate_params, n_splits, out, more_results=None):
+        if self._cells is not None:
+            self._cells.release()
+            candidate_params, out = self._cells.in_order(
+                candidate_params, n_splits, out
+            )
+        return super()._format_results(candidate_params, n_splits, out, more_results)
+
+    def _why_alone(self, y):
+        """Why none of the candidates is trained together with others, or None."""
+        if y is None:
+            return "y is None; a Dataset has its own labels, and one row at a time"
+        for method in ("_run_search", "_format_results"):
+            if getattr(type(self), method) is not getattr(TogetherMixin, method):
+                return f"{type(self).__name__} has a {method} of its own"
+        if not isinstance(self.estimator, (Pipeline, LabelLearningClassifier)):
+            return f"{type(self.estimator).__name__} is not of this library"
+        if self._has_callbacks():
+            return "its callbacks follow each fit"
+        return None
+
+    def _has_callbacks(self):
+        """Whether callbacks want to see the fits of candidates."""
+        if not hasattr(self.estimator, "set_callbacks"):
+            return False
+        to_fits = [c for c in _callbacks(self) if hasattr(c, "max_propagation_depth")]
+        return bool(to_fits or _callbacks(self.estimator))
+
+    def _draw(self):
+        """The candidates, a list of dict."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # GridSearchCV forgets that what predicts may transform, too.
+        tags.transformer_tags = get_tags(self.estimator).transformer_tags
+        return tags
+
+
+def _callbacks(estimator):
+    """The callbacks that scikit-learn 1.9 lets the user set."""
+    return getattr(estimator, "_skl_callbacks", [])

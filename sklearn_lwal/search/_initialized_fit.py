@@ -1,0 +1,161 @@
+"""Classifiers before their first step, of which many begin alike."""
+
+import copy
+
+import numpy as np
+import torch
+from sklearn.utils import _safe_indexing
+
+from .._training.dataset import LabelledRows, held_out, n_batches, n_counted
+from .._training.row_sources import rows_of
+from .._utils import validation as check
+from ..classifiers._warm_start import built_from
+
+
+class Features:
+    """Features as training takes them, checked once for all folds.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Which says where they lie.
+    X : array-like, DataFrame or sparse matrix of shape (n, n_features)
+    """
+
+    def __init__(self, estimator, X):
+        estimator = copy.copy(estimator)
+        digits = "needed" if estimator.standardize else "float32"
+        X = check.check_X(estimator, X, reset=True, digits=digits)
+        names = "n_features_in_", "feature_names_in_"
+        self.known = {n: getattr(estimator, n) for n in names if hasattr(estimator, n)}
+        self.device = check.resolve_device(estimator.device)
+        self.rows = rows_of(X, self.device)
+
+
+class FoldRows:
+    """The training rows of a fold.
+
+    Parameters
+    ----------
+    features : Features
+    numbers : (n,) int array
+        Which of the features' rows they are.
+    y : array-like of shape (n,)
+    sample_weight : array-like of shape (n,) or None
+    """
+
+    def __init__(self, features, numbers, y, sample_weight):
+        self.features, self.numbers = features, np.asarray(numbers)
+        self.y, self.sample_weight = y, sample_weight
+        self._classes, self._labelled = None, {}
+        check.check_rows(self.numbers, y)
+
+    def batch_size(self, estimator):
+        """Rows of a batch in the estimator's own fit."""
+        if self._classes is None:
+            self._classes = np.unique(check.check_y(estimator, self.y))
+        probe = copy.copy(estimator)
+        probe.classes_ = self._classes
+        return probe._batch_size(len(self.numbers))
+
+    def labelled(self, index, weight):
+        """:class:`LabelledRows` with class indices (n,), and weights or None."""
+        key = None if weight is None else weight.tobytes()
+        if key not in self._labelled:
+            known = [None if v is None else self._spread(v) for v in (index, weight)]
+            rows = LabelledRows(self.features.rows, *known, device=self.features.device)
+            self._labelled[key] = rows.part(self.numbers).counted()
+        return self._labelled[key]
+
+    def _spread(self, values):
+        whole = np.zeros(len(self.features.rows), values.dtype)
+        whole[self.numbers] = values
+        return whole
+
+
+class Start:
+    """A classifier before its first step.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Gets its net, and the attributes that come before training.
+    rows : FoldRows
+
+    Attributes
+    ----------
+    train, valid : LabelledRows
+        ``valid`` is None without early stopping.
+    """
+
+    def __init__(self, estimator, rows):
+        vars(estimator).update(rows.features.known)
+        estimator._draw_seeds()
+        estimator._built_from = built_from(estimator)
+        y = check.check_y(estimator, rows.y)
+        estimator.classes_ = np.unique(y)
+        known = rows.numbers, y, rows.sample_weight
+        index, weight, class_weights = estimator._encode(*known)
+        check.check_two_classes(estimator, estimator.classes_)
+        estimator._start(n_counted(index, weight), False, class_weights)
+        self.train, self.valid = rows.labelled(index, weight), None
+        if estimator.early_stopping:
+            share = estimator.validation_fraction
+            self.train, self.valid = held_out(self.train, share, estimator._rng)
+        estimator._prepare(self.train, False)
+        self.estimator, self.net = estimator, estimator.net_
+        self.n_epochs = estimator._n_epochs(len(self.train))
+
+    def with_batches_of(self, size):
+        """The same with batches of so many rows."""
+        if size == self.net.batch_size:
+            return self
+        found = copy.copy(self)
+        # A skorch net would copy its module, too.
+        found.net = object.__new__(type(self.net))
+        vars(found.net).update(vars(self.net), batch_size=size)
+        found.estimator = copy.copy(self.estimator)
+        found.estimator.net_ = found.net
+        found.n_epochs = found.estimator._n_epochs(len(self.train))
+        return found
+
+    def generator(self):
+        """The stream of random numbers that training goes on with."""
+        found = torch.Generator()
+        found.set_state(self.estimator._generator_state)
+        return found
+
+    @property
+    def stream(self):
+        """Alike for starts that draw the same."""
+        return self.estimator._generator_state.numpy().tobytes()
+
+    @property
+    def width(self):
+        """Dimensions of the latent."""
+        return self.net.module_.head.linear.weight.shape[0]
+
+    @property
+    def n_features(self):
+        """Inputs of the head."""
+        return self.net.module_.head.linear.weight.shape[1]
+
+    @property
+    def shape(self):
+        """Alike for starts that one program can train, but for the latents' width."""
+        layers = [layer.shape for layer in self.net.module_.hidden.parameters()]
+        n_valid = self.valid is not None
+        batches = n_batches(len(self.train), self.net.batch_size)
+        n_features = self.features_shape
+        sizes = len(self.net.classes), self.n_epochs, batches, n_features, n_valid
+        return (*sizes, *layers)
+
+    @property
+    def features_shape(self):
+        """Features of a row, as training reads them."""
+        return tuple(self.train.rows.shape[1:])
+
+
+def taken(values, numbers):
+    """These rows, of an array-like, DataFrame or sparse matrix."""
+    return values if numbers is None else _safe_indexing(values, numbers)

@@ -1,0 +1,310 @@
+"""Stand-ins between scikit-learn's search and the user's data, splitter and scorers."""
+
+from functools import cached_property, partial, update_wrapper, wraps
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.validation import _num_samples
+
+from ..classifiers._backbone import host_labels
+from ..classifiers._predict import RESPONSES
+
+# What names of metrics stand for, and make_scorer makes: they ask for predictions.
+SCORER = type(make_scorer(accuracy_score))
+
+
+class RealRows:
+    """X, and its rows by their numbers, which scikit-learn is given in the place of X.
+
+    An array of numbers passes whatever scikit-learn checks, in any configuration, and
+    no row of X is copied before somebody wants to see it.
+
+    Parameters
+    ----------
+    X : array-like of n rows
+    """
+
+    def __init__(self, X):
+        self.X, self.numbers = X, np.arange(_num_samples(X))
+
+    def __call__(self, numbers):
+        """The rows with these numbers; X itself for ``self.numbers``."""
+        return self.X if numbers is self.numbers else _safe_indexing(self.X, numbers)
+
+
+class Splits:
+    """A splitter that sees the real X, once: the splits of all candidates are alike.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable or None
+    classifier : bool
+    X : array-like of n rows
+    """
+
+    def __init__(self, cv, classifier, X):
+        self.cv, self.classifier, self.X = cv, classifier, X
+        self.checked = None
+
+    def _splitter(self, y):
+        if self.checked is None:
+            self.checked = check_cv(self.cv, y, classifier=self.classifier)
+        return self.checked
+
+    def get_n_splits(self, X=None, y=None, groups=None, **given):
+        return self._splitter(y).get_n_splits(self.X, y, **_named(groups), **given)
+
+    def split(self, X, y=None, groups=None, **given):
+        n = np.arange(len(X))
+        drawn = self._splitter(y).split(self.X, y, **_named(groups), **given)
+        self.pairs = [
+            tuple(_safe_indexing(n, np.asarray(rows)) for rows in (train, test))
+            for train, test in drawn
+        ]
+        return self.pairs
+
+    def fold(self, numbers, last):
+        """The next fold after ``last`` that is trained on the rows with these numbers.
+
+        Several folds may be trained on the same rows.
+        """
+        n_folds = len(self.pairs)
+        in_turn = ((last + i) % n_folds for i in range(1, n_folds + 1))
+        return next(f for f in in_turn if np.array_equal(self.pairs[f][0], numbers))
+
+    def __getattr__(self, name):
+        # Metadata routing asks the splitter itself.
+        if name.startswith("__") or "cv" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.cv, name)
+
+    def __repr__(self):
+        return repr(self.cv)
+
+
+def _named(groups):
+    return {} if groups is None else {"groups": groups}
+
+
+class OfRealObjects:
+    """A callable of the user's that scores: it is given real rows and estimators."""
+
+    def __init__(self, function, rows):
+        update_wrapper(self, function)
+        self.function, self.rows = function, rows
+
+    def __call__(self, estimator, X, *args, **kwargs):
+        return self.function(estimator.real, self.rows(X), *args, **kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("__") or "function" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.function, name)
+
+    def __repr__(self):
+        return repr(self.function)
+
+
+def seeing_real_objects(scoring, rows):
+    """The same ``scoring``, in which callables are :class:`OfRealObjects`."""
+    if isinstance(scoring, dict):
+        return {name: seeing_real_objects(s, rows) for name, s in scoring.items()}
+    return OfRealObjects(scoring, rows) if asks_estimators(scoring) else scoring
+
+
+def asks_estimators(scoring):
+    """Whether ``scoring`` has callables that want real estimators."""
+    if isinstance(scoring, dict):
+        return any(map(asks_estimators, scoring.values()))
+    return callable(scoring) and type(scoring) is not SCORER
+
+
+class RealContext:
+    """A callback context whose hooks see the search and the rows themselves.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+    search : callable
+        Gives the search that the user fits, with what is known by now.
+    rows : RealRows
+
+    Attributes
+    ----------
+    task_ids : sequence of int or None
+        Those that the user expects of subtasks, by those that scikit-learn gives.
+    """
+
+    task_ids = None
+
+    def __init__(self, context, search, rows):
+        self.context, self.search, self.rows = context, search, rows
+
+    def subcontext(self, task_id=None, **task):
+        if self.task_ids is not None:
+            task_id = self.task_ids[task_id]
+        context = self.context.subcontext(task_id=task_id, **task)
+        return RealContext(context, self.search, self.rows)
+
+    def call_on_fit_task_begin(self, **given):
+        self.context.call_on_fit_task_begin(**self._real(**given))
+        return self
+
+    def call_on_fit_task_end(self, **given):
+        return self.context.call_on_fit_task_end(**self._real(**given))
+
+    def _real(self, estimator, X=None, **given):
+        if X is not None:
+            # scikit-learn calls it when a hook asks for X.
+            given["X"] = partial(self.rows, X)
+        return {"estimator": self.search(), **given}
+
+    def propagate_callback_context(self, sub_estimator):
+        return self.context.propagate_callback_context(sub_estimator.real)
+
+
+# Names a candidate among the parameters that are set; no parameter is called so.
+NUMBER = "#"
+
+
+class Numbered(dict):
+    """Parameters of a candidate and its number, which is set but not shown."""
+
+    def __iter__(self):
+        # Of what scikit-learn prints; ``**`` asks for keys().
+        return (name for name in self.keys() if name != NUMBER)
+
+    def __deepcopy__(self, memo):
+        # Nobody changes it, and only the number is looked at.
+        return self
+
+
+class Cell:
+    """A candidate trained on a fold.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the fitted estimator, which few ask for.
+    classes : array of shape (n_classes,), default=None
+    scores : callable, default=None
+        From numbers of rows to their class scores, (n, n_classes), or None where the
+        estimator has to be asked.
+    """
+
+    def __init__(self, make, classes=None, scores=lambda X: None):
+        self.make, self.classes, self.scores = make, classes, scores
+
+    @cached_property
+    def estimator(self):
+        return self.make()
+
+
+class StandIn:
+    """An estimator to scikit-learn; its cell was trained together with others.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted; set to the parameters of a candidate it is what this stands for.
+    cells : Cells
+    rows : RealRows
+    """
+
+    def __init__(self, estimator, cells, rows):
+        self.estimator, self.cells, self.rows = estimator, cells, rows
+        self.number = self.cell = None
+
+    @property  # type: ignore[misc]
+    def __class__(self):
+        # Messages name it.
+        return type(self.estimator)
+
+    def __repr__(self):
+        return repr(self.estimator)
+
+    @property
+    def real(self):
+        """The estimator itself, fitted if this is."""
+        return self.estimator if self.cell is None else self.cell.estimator
+
+    def __sklearn_clone__(self):
+        return StandIn(self.estimator, self.cells, self.rows)
+
+    def get_params(self, deep=True):
+        return self.estimator.get_params(deep)
+
+    def set_params(self, **parameters):
+        self.number = parameters.get(NUMBER)
+        if self.number is None:
+            # The best candidate, which is fitted by itself.
+            self.estimator = clone(self.estimator).set_params(**parameters)
+        return self
+
+    def fit(self, X, y=None, **fit_params):
+        if self.number is None:
+            fitted = self.estimator.fit(self.rows(X), y, **fit_params)
+            self.cell = Cell(lambda: fitted)
+        else:
+            self.cell = self.cells.cell(self.number, X)
+        return self
+
+    def score(self, X, y=None, sample_weight=None, **params):
+        if self.cell.scores(X) is not None:
+            y, predicted = np.asarray(host_labels(y)), self.predict(X)
+            if sample_weight is None and self.cells.labels_are_plain:
+                # accuracy_score would look at y anew for each candidate.
+                return float(np.mean(y == predicted))
+            return accuracy_score(y, predicted, sample_weight=sample_weight)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
+        return self.cell.estimator.score(self.rows(X), y, **params)
+
+    def get_metadata_routing(self):
+        return self.estimator.get_metadata_routing()
+
+    def __sklearn_tags__(self):
+        return get_tags(self.estimator)
+
+    def __sklearn_is_fitted__(self):
+        return self.cell is not None
+
+    def __getattr__(self, name):
+        if name.startswith("__") or "cell" not in vars(self):
+            raise AttributeError(name)
+        if self.cell is None or name.startswith("_"):
+            # scikit-learn 1.6 asks for the metadata request itself.
+            return getattr(self.estimator, name)
+        if name == "classes_" and self.cell.classes is not None:
+            return self.cell.classes
+        if name in RESPONSES:
+            return self._response(name)
+        return self._of_rows(getattr(self.cell.estimator, name))
+
+    def _response(self, name):
+        cell = self.cell
+        if cell.classes is None:
+            return self._of_rows(getattr(cell.estimator, name))
+
+        def method(X, **params):
+            scores = None if params else cell.scores(X)
+            if scores is None:
+                return getattr(cell.estimator, name)(self.rows(X), **params)
+            return RESPONSES[name](scores, cell.classes)
+
+        method.__name__ = name
+        return method
+
+    def _of_rows(self, method):
+        """A method that is asked about numbers of rows."""
+        if not callable(method):
+            return method
+
+        @wraps(method)
+        def ask(X, *args, **kwargs):
+            return method(self.rows(X), *args, **kwargs)
+
+        return ask

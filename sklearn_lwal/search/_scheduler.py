@@ -1,0 +1,319 @@
+"""The cells of a search, candidates times folds, trained when they are asked for."""
+
+import contextlib
+import itertools
+import time
+import warnings
+from functools import cached_property
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_method_params
+
+from .._training.progress import FitsProgress
+from .._utils.validation import resolve_device
+from ..classifiers._backbone import host_labels
+from ._batch import Answers, Chunk
+from ._cost_model import Need, free_bytes, needs, shares
+from ._preprocessing import TEST, TRAIN, Data
+from ._proxies import NUMBER, Cell
+
+# Of the memory that is free.
+SHARE = 0.25
+
+
+class Cells:
+    """Trains the candidates of a plan and answers for each of them on each fold.
+
+    They are asked for in the order of the plan, and kept no longer than that takes.
+
+    Parameters
+    ----------
+    plan : Plan
+    search : LabelSearchCV
+        With the options.
+    X, y : of n rows
+    splits : Splits
+    """
+
+    def __init__(self, plan, search, X, y, splits):
+        self.plan, self.search = plan, search
+        self.X, self.y, self.splits = X, y, splits
+        self.parts = (TRAIN, TEST) if search.return_train_score else (TEST,)
+        # Seconds of training, and of scores that came with it, by candidate and fold.
+        self.seconds = {}
+        self.bar = FitsProgress(len(plan.candidates), search.verbose)
+        self.release()
+
+    def release(self):
+        """Forget what was trained."""
+        self.chunk = self.fits_alone = None
+        self.chunks = self._chunks()
+        # The fold that a candidate was asked for last, by its number.
+        self.errors, self.last = {}, {}
+        self.bar.close()
+
+    @cached_property
+    def labels_are_plain(self):
+        """Whether y is a class a row, so that nothing can be said against it."""
+        with warnings.catch_warnings(), contextlib.suppress(ValueError, TypeError):
+            # That there are many classes is for others to say.
+            warnings.simplefilter("ignore")
+            y = np.asarray(host_labels(self.y))
+            return y.ndim == 1 and type_of_target(y) in ("binary", "multiclass")
+        return False
+
+    def cell(self, number, rows):
+        """The cell of a candidate and the fold that is trained on these rows."""
+        fold = self.splits.fold(rows, self.last.get(number, -1))
+        self.last[number] = fold
+        of = self._cell_alone if number in self.plan.alone else self._cell_of_chunk
+        cell = of(number, fold)
+        if isinstance(cell, Cell):
+            return cell
+        # Candidates share errors, whose tracebacks grow each time they are raised.
+        _, traceback = self.errors.setdefault(id(cell), (cell, cell.__traceback__))
+        raise cell.with_traceback(traceback)
+
+    def _cell_of_chunk(self, number, fold):
+        while self.chunk is None or number not in self.chunk.columns:
+            # Before the next takes memory, too.
+            self.chunk = None
+            self.chunk = next(self.chunks)
+        return self.chunk.cell(number, fold)
+
+    def _chunks(self):
+        """All chunks, in the order of the plan."""
+        before, keys = None, [group.key for group in self.plan.groups]
+        has_others = self.plan.n_processes > 1
+        for place, group in enumerate(self.plan.groups):
+            estimator = self.plan.estimator(group.lists[0][0])
+            data = Data(self.X, self.y, self.splits.pairs, group.weights, self.parts)
+            later, jobs = keys[place + 1 :], self._jobs if has_others else None
+            before = group.make(estimator, data, group.key, before, later, jobs)
+            together = self._in_processes if has_others else self._here
+            share = before.seconds / sum(map(len, group.lists))
+            # Nothing here keeps a chunk while the next is trained.
+            for chunk in together(group, before):
+                self._note_seconds(chunk, share)
+                found = [chunk]
+                del chunk
+                yield found.pop()
+
+    def _chunk(self, numbers, before):
+        return Chunk(numbers, self.plan, before, self.splits, self.parts)
+
+    def _here(self, group, before):
+        """Chunks that are trained in this process, one after the other."""
+        for numbers in group.lists:
+            yield from self._one_after_other(numbers, before)
+
+    def _one_after_other(self, numbers, before):
+        for part in self._that_fit(numbers, before):
+            while part:
+                found = [self._trained(part, before)]
+                part = part[len(found[0].numbers) :]
+                yield found.pop()
+
+    def _trained(self, numbers, before):
+        """A chunk of these candidates, or of fewer where there is no room for all."""
+        chunk = self._chunk(numbers, before)
+        try:
+            chunk.train()
+            return chunk
+        except MemoryError as error:
+            if len(numbers) == 1:
+                chunk.take(error)
+                return chunk
+        except Exception as error:
+            chunk.take(error)
+            return chunk
+        # The estimate was too low, or somebody else has taken memory since.
+        return self._trained(numbers[: len(numbers) // 2], before)
+
+    def _in_processes(self, group, before):
+        """Chunks that the user's jobs train side by side."""
+        parts, n = [*self._shares(group, before)], self.plan.n_processes
+        if len(parts) == 1:
+            # Not worth a process of its own.
+            yield from self._one_after_other(*parts, before)
+            return
+        lists = [one for part in parts for one in self._that_fit(part, before, n)]
+        for some in self._that_can_wait(lists, before):
+            yield from self._side_by_side(some, before)
+
+    def _side_by_side(self, lists, before):
+        chunks = [self._chunk(numbers, before) for numbers in lists]
+        calls = [delayed(_answers)(*chunk.task()) for chunk in chunks]
+        results = self._jobs(calls, batch_size=1)
+        try:
+            for _ in range(len(chunks)):
+                answers = _next(results)
+                if isinstance(answers, MemoryError):
+                    yield from self._one_after_other(chunks.pop(0).numbers, before)
+                else:
+                    chunks[0].take(answers)
+                    yield chunks.pop(0)
+        finally:
+            with warnings.catch_warnings():
+                # joblib tells of results that nobody has asked for.
+                warnings.simplefilter("ignore")
+                getattr(results, "close", bool)()
+
+    def _that_can_wait(self, lists, before):
+        """Some of the lists at a time, whose scores this process has room for.
+
+        joblib takes what is done, however long the scorers here are busy with others.
+        """
+        n, some, used = self.plan.n_processes, [], 0.0
+        for numbers in lists:
+            size = sum(need.n_sent for need in self._needs(numbers, before))
+            if len(some) >= n and used + size > self._room(numbers, n):
+                yield some
+                some, used = [], 0.0
+            some, used = [*some, numbers], used + size
+        yield some
+
+    def _shares(self, group, before):
+        """The group's lists, cut so that all processes are done soonest."""
+        found = [self._needs(numbers, before) for numbers in group.lists]
+        lengths = shares(found, self.plan.n_processes)
+        for numbers, parts in zip(group.lists, lengths, strict=True):
+            left = iter(numbers)
+            yield from ([*itertools.islice(left, length)] for length in parts)
+
+    def _note_seconds(self, chunk, before):
+        n_folds = len(self.splits.pairs)
+        n_cells = len(chunk.numbers) * n_folds
+        training, scoring = (seconds / n_cells for seconds in chunk.seconds)
+        for fold in range(n_folds):
+            for number in chunk.numbers:
+                self.seconds[number, fold] = training + before[fold], scoring
+        self.bar.update(n_cells, n_folds)
+
+    def _room(self, numbers, n_processes):
+        """Bytes for each process; this one has what the others send."""
+        room = self.search.max_memory
+        if room is None:
+            device = self.plan.classifiers[numbers[0]].device
+            room = SHARE * free_bytes(resolve_device(device))
+        return room / (n_processes + (n_processes > 1))
+
+    def _that_fit(self, numbers, before, n_processes=1):
+        """Lists of candidates that memory has room for, of at least one each."""
+        room, part, used = self._room(numbers, n_processes), [], 0.0
+        found = self._needs(numbers, before, are_sent=n_processes > 1)
+        for number, need in zip(numbers, found, strict=True):
+            if part and used + need.n_bytes > room:
+                yield part
+                # By now there may be more memory, or less.
+                room, part, used = self._room(numbers, n_processes), [], 0.0
+            part, used = [*part, number], used + need.n_bytes
+        yield part
+
+    def _needs(self, numbers, before, are_sent=False):
+        """What each of the candidates takes."""
+        classifiers = [self.plan.classifiers[number] for number in numbers]
+        folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
+        n_rows = max(
+            sum(len(pair[part]) for part in self.parts) for pair in self.splits.pairs
+        )
+        try:
+            if folds:
+                return needs(classifiers, folds, n_rows, are_sent)
+        except (ValueError, TypeError, IndexError, RuntimeError, OverflowError):
+            # X or y is not what it should be, which training tells better.
+            pass
+        return [Need()] * len(numbers)
+
+    def _cell_alone(self, number, fold):
+        if self.fits_alone is None:
+            self.fits_alone = self._fit_alone()
+        fitted, seconds = self._fit_of(number, fold)
+        self.seconds[number, fold] = seconds, 0.0
+        self.bar.update(1, len(self.splits.pairs))
+        return fitted if isinstance(fitted, Exception) else Cell(lambda: fitted)
+
+    def _fit_of(self, number, fold):
+        # A callback that raises an error keeps scikit-learn from asking for a fit.
+        return next(fit for place, fit in self.fits_alone if place == (number, fold))
+
+    def _fit_alone(self):
+        """The other candidates on each fold in turn, each with its place."""
+        folds = range(len(self.splits.pairs))
+        places = [*itertools.product(self.plan.alone, folds)]
+        fits = self._jobs(
+            delayed(_fit_alone)(
+                self.plan.estimator(number),
+                self.X,
+                self.y,
+                self.splits.pairs[fold][0],
+                self.plan.fit_params,
+            )
+            for number, fold in places
+        )
+        return zip(places, fits, strict=True)
+
+    def _jobs(self, calls, **options):
+        """Results of the calls, in turn, by the user's jobs."""
+        options |= {
+            "n_jobs": self.search.n_jobs,
+            "pre_dispatch": self.search.pre_dispatch,
+        }
+        try:
+            parallel = Parallel(**options, return_as="generator")
+        except ValueError:
+            # Some backends only give all results at once.
+            parallel = Parallel(**options)
+        return iter(parallel(calls))
+
+    def task_ids(self, n_splits):
+        """Numbers of the cells in the order of the candidates as they were given."""
+        order, folds = self.plan.order, range(n_splits)
+        return [number * n_splits + fold for number in order for fold in folds]
+
+    def in_order(self, evaluated, n_splits, out):
+        """Candidates as they were given and what scikit-learn found for each cell."""
+        found = {}
+        for place, parameters in enumerate(evaluated):
+            number = parameters[NUMBER]
+            for fold in range(n_splits):
+                result = out[place * n_splits + fold]
+                if (number, fold) in self.seconds:
+                    training, scoring = self.seconds[number, fold]
+                    result["fit_time"] = training
+                    result["score_time"] += scoring
+                found[number, fold] = result
+        return self.plan.candidates, [found[place] for place in sorted(found)]
+
+
+def _fit_alone(estimator, X, y, rows, fit_params):
+    """A fitted estimator, or the error, and the seconds that it took."""
+    begin = time.perf_counter()
+    given = _check_method_params(X, fit_params, rows)
+    X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
+    try:
+        fitted = estimator.fit(X, y, **given)
+    except Exception as error:
+        fitted = error
+    return fitted, time.perf_counter() - begin
+
+
+def _next(results):
+    """The next result; the error where a process has died, of all that it had left."""
+    try:
+        return next(results)
+    except StopIteration:
+        return RuntimeError("A process that trained other candidates has failed.")
+    except Exception as error:
+        return error
+
+
+def _answers(*task):
+    """What a chunk's candidates answer, or the error that kept them from it."""
+    try:
+        return Answers(*task)
+    except Exception as error:
+        return error

@@ -5,7 +5,7 @@ from sklearn.utils import _safe_indexing
 
 
 class OneByOne:
-    """Has the interface of ``TrainedTogether`` and counts what it was asked for."""
+    """Has the interface of ``StackedFits`` and counts what it was asked for."""
 
     seconds = 6.0
     # (candidates, folds) of each program, and how many estimators were taken from it.

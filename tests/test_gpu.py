@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 import sklearn_lwal
 from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
 from sklearn_lwal._joint.cuda_graphs import CudaGraphs
-from sklearn_lwal._joint.optimizer import Steps
+from sklearn_lwal._joint.optimizer import PerModelOptimizer
 from sklearn_lwal._joint.trainer import Totals
 from sklearn_lwal._training.net import LabelNet
 from sklearn_lwal._training.network import Network
@@ -121,7 +121,11 @@ def test_a_search_agrees_with_the_cpu(clf, grid, iris):
 @pytest.mark.parametrize(("clf", "grid"), SEARCHES)
 def test_steps_of_a_search_do_not_wait_for_the_gpu(clf, grid, digits, monkeypatch):
     images, y = digits
-    for owner, name in ((Network, "loss"), (Steps, "take"), (Totals, "add")):
+    for owner, name in (
+        (Network, "loss"),
+        (PerModelOptimizer, "take"),
+        (Totals, "add"),
+    ):
         monkeypatch.setattr(owner, name, without_waiting(getattr(owner, name)))
     clf = clone(clf).set_params(device="cuda", max_epochs=2)
     LabelSearchCV(clf, grid, cv=2, refit=False).fit(images.reshape(len(images), -1), y)

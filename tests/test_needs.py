@@ -9,9 +9,9 @@ from sklearn.model_selection import ParameterGrid
 
 from sklearn_lwal import LwALClassifier, STDClassifier
 from sklearn_lwal.search._cost_model import Need, needs, shares
-from sklearn_lwal.search._joint_fit import Fold
 from sklearn_lwal.search._plan import Plan
-from sklearn_lwal.search._scheduler import Cells
+from sklearn_lwal.search._scheduler import Scheduler
+from sklearn_lwal.search._stacked_fits import Fold
 
 CLF = LwALClassifier(max_epochs=2, lr=5e-3, random_state=0)
 
@@ -166,7 +166,7 @@ def test_candidates_of_a_search_are_shared_out():
     }
     candidates = [*ParameterGrid(grid)]
     plan = Plan(Folds(), candidates, {})
-    cells = Cells(plan, Folds(), None, None, Before())
+    cells = Scheduler(plan, Folds(), None, None, Before())
     (group,) = plan.groups
     found = [*cells._shares(group, Before())]
     assert len(found) == 3

@@ -24,9 +24,9 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._joint.cuda_graphs import Replayed
-from sklearn_lwal._joint.trainer import Program
-from sklearn_lwal.search._joint_fit import Fold, TrainedTogether
+from sklearn_lwal._joint.cuda_graphs import GraphedStep
+from sklearn_lwal._joint.trainer import JointTrainer
+from sklearn_lwal.search._stacked_fits import Fold, StackedFits
 
 READS_BACK = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal")
 
@@ -95,7 +95,7 @@ def trained(clf, grid, data):
     estimators = [clone(clf).set_params(**given) for given in ParameterGrid(grid)]
     rows = np.arange(len(y))
     folds = [Fold(X, y, rows[rows % 3 != k], {}) for k in range(3)]
-    return TrainedTogether(estimators, folds)
+    return StackedFits(estimators, folds)
 
 
 LWAL = LwALClassifier(max_epochs=3, batch_size=32, random_state=0)
@@ -139,11 +139,11 @@ def test_replayed_steps_are_steps(kind, monkeypatch):
         graphs.append(Recorded())
         return graphs[-1]
 
-    monkeypatch.setattr(Program, "_graphs", recorded)
+    monkeypatch.setattr(JointTrainer, "_graphs", recorded)
     found = trained(clf, grid, wine())
     assert sum(known.n_replayed for known in graphs) > 3
     for f in range(3):
-        for mine, own in zip(found.members[f], expected.members[f], strict=True):
+        for mine, own in zip(found.entries[f], expected.entries[f], strict=True):
             assert len(mine.history) == len(own.history)
             for a, b in zip(mine.history, own.history, strict=True):
                 assert a == pytest.approx(b, abs=1e-5)
@@ -166,7 +166,7 @@ def test_what_is_captured(clf, device, expected, monkeypatch):
         "sklearn_lwal._joint.trainer.cuda_graphs", lambda device: device
     )
     program = SimpleNamespace(net=SimpleNamespace(module_=module, device=device))
-    assert (Program._graphs(program) is not None) is expected
+    assert (JointTrainer._graphs(program) is not None) is expected
 
 
 class Doubling:
@@ -184,7 +184,7 @@ class Doubling:
 class TestReplayed:
     def test_one_capture_a_shape(self):
         doubling, graphs = Doubling(), Recorded()
-        replayed = Replayed(doubling.step, graphs)
+        replayed = GraphedStep(doubling.step, graphs)
         for n in (4, 4, 3, 4, 3, 3, 4):
             replayed(torch.full((n,), float(n)), None)
         assert doubling.total == 2 * (4 * 16 + 3 * 9)
@@ -194,14 +194,14 @@ class TestReplayed:
 
     def test_none_is_another_shape(self):
         graphs = Recorded()
-        replayed = Replayed(Doubling().step, graphs)
+        replayed = GraphedStep(Doubling().step, graphs)
         for y in (None, torch.zeros(3)) * 2:
             replayed(torch.zeros(3), y)
         assert graphs.n_captured == 2
 
     def test_inputs_may_be_used_again(self):
         doubling = Doubling()
-        replayed, x = Replayed(doubling.step, Recorded()), torch.ones(2)
+        replayed, x = GraphedStep(doubling.step, Recorded()), torch.ones(2)
         for value in (1.0, 2.0, 3.0, 4.0):
             replayed(x.fill_(value), None)
         assert doubling.total == 4 * (1 + 2 + 3 + 4)
@@ -212,12 +212,12 @@ class TestReplayed:
                 raise RuntimeError("operation not permitted")
 
         doubling, graphs = Doubling(), Fails()
-        replayed = Replayed(doubling.step, graphs)
+        replayed = GraphedStep(doubling.step, graphs)
         replayed(torch.ones(2), None)
         with pytest.warns(RuntimeWarning, match="CUDA graph .operation not permitted"):
             replayed(torch.ones(2), None)
         # Told once, of all programs.
-        again = Replayed(doubling.step, graphs)
+        again = GraphedStep(doubling.step, graphs)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for n in (2, 3, 3):

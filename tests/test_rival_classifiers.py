@@ -193,10 +193,10 @@ class TestRetrospection:
                 head = super()._make_head(*shape)
                 original = head.loss
 
-                def loss(z, y, weight=None, beside=None, rows=None):
+                def loss(z, y, weight=None, aux=None, rows=None):
                     table = head.soft_labels
                     seen.append((len(table), int(rows.max()), head.epoch))
-                    return original(z, y, weight, beside, rows)
+                    return original(z, y, weight, aux, rows)
 
                 head.loss = loss
                 return head

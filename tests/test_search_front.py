@@ -41,7 +41,7 @@ MIXED = {"callbacks": [None, []], "lr": [1e-3, 1e-2]}
 @pytest.fixture(autouse=True)
 def programs(monkeypatch):
     """The programs that were trained, as (candidates, folds)."""
-    monkeypatch.setattr("sklearn_lwal.search._batch.TrainedTogether", OneByOne)
+    monkeypatch.setattr("sklearn_lwal.search._joint_fit.StackedFits", OneByOne)
     monkeypatch.setattr(OneByOne, "programs", [])
     monkeypatch.setattr(OneByOne, "n_taken", 0)
     return OneByOne.programs
@@ -310,7 +310,7 @@ def test_too_little_memory_is_found_out(iris, programs, monkeypatch):
                 raise MemoryError
             super().__init__(estimators, folds, starts)
 
-    monkeypatch.setattr("sklearn_lwal.search._batch.TrainedTogether", Narrow)
+    monkeypatch.setattr("sklearn_lwal.search._joint_fit.StackedFits", Narrow)
     both(QUICK, GRID, *iris)
     assert len(programs) == 4
 
@@ -321,7 +321,7 @@ def test_what_goes_wrong_in_training_is_told_once(iris, programs, monkeypatch):
             super().__init__([], folds)
             raise RuntimeError("no such device")
 
-    monkeypatch.setattr("sklearn_lwal.search._batch.TrainedTogether", Broken)
+    monkeypatch.setattr("sklearn_lwal.search._joint_fit.StackedFits", Broken)
     with pytest.raises(ValueError, match=r"12 fits failed(.|\n)*no such device"):
         LabelSearchCV(QUICK, GRID, cv=3).fit(*iris)
     assert len(programs) == 1

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import sklearn_lwal.search._base
 import sklearn_lwal.search._scheduler
 from sklearn_lwal import LabelSearchCV, LwALClassifier
-from sklearn_lwal.search._scheduler import Cells
+from sklearn_lwal.search._scheduler import Scheduler
 
 # Processes take seconds to start.
 pytestmark = pytest.mark.slow
@@ -66,12 +66,12 @@ def trained_here(monkeypatch):
     """Numbers of candidates that are trained in this process, of each chunk."""
     sizes = []
 
-    class Noted(sklearn_lwal.search._scheduler.Chunk):
+    class Noted(sklearn_lwal.search._scheduler.JointFit):
         def train(self):
             sizes.append(len(self.numbers))
             super().train()
 
-    monkeypatch.setattr(sklearn_lwal.search._scheduler, "Chunk", Noted)
+    monkeypatch.setattr(sklearn_lwal.search._scheduler, "JointFit", Noted)
     return sizes
 
 
@@ -123,7 +123,7 @@ class TestAnswers:
         # Few ask for them; they are trained here then, and are those that were scored.
         seen = []
 
-        class Asking(Cells):
+        class Asking(Scheduler):
             def cell(self, number, rows):
                 cell = super().cell(number, rows)
                 _, rows = self.splits.pairs[self.last[number]]
@@ -133,7 +133,7 @@ class TestAnswers:
                 seen.append((number, cell.estimator.lr, cell.estimator.output_dim))
                 return cell
 
-        monkeypatch.setattr(sklearn_lwal.search._base, "Cells", Asking)
+        monkeypatch.setattr(sklearn_lwal.search._base, "Scheduler", Asking)
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, refit=False)
         grid = [*ParameterGrid(GRID)]
         assert len(seen) == 36
@@ -184,7 +184,7 @@ class TestAnswers:
     def test_too_little_memory_in_a_process(self, data, trained_here, monkeypatch):
         search = LabelSearchCV(CLF, {"lr": [1e-3, 1e-2]}, cv=3, n_jobs=2)
         answers = [MemoryError(), MemoryError()]
-        monkeypatch.setattr(Cells, "_jobs", lambda *_, **__: iter(answers))
+        monkeypatch.setattr(Scheduler, "_jobs", lambda *_, **__: iter(answers))
         search.fit(*data)
         assert trained_here == [1, 1]
         alone = LabelSearchCV(CLF, {"lr": [1e-3, 1e-2]}, cv=3).fit(*data)
@@ -195,13 +195,13 @@ class TestAnswers:
     @pytest.mark.parametrize(("max_memory", "calls"), [(1, [2] * 6), (10**9, [2])])
     def test_scores_that_wait(self, data, max_memory, calls, monkeypatch):
         # However slow the scorers are, no more is trained than there is room for.
-        n_calls, jobs = [], Cells._jobs
+        n_calls, jobs = [], Scheduler._jobs
 
         def counted(self, calls, **options):
             n_calls.append(len(calls))
             return jobs(self, calls, **options)
 
-        monkeypatch.setattr(Cells, "_jobs", counted)
+        monkeypatch.setattr(Scheduler, "_jobs", counted)
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2, max_memory=max_memory)
         assert n_calls == calls
 
@@ -220,7 +220,7 @@ class TestAnswers:
 
         grid = {"lr": [1e-3, 2e-3, 5e-3, 1e-2]}
         search = LabelSearchCV(CLF, grid, cv=3, n_jobs=2)
-        monkeypatch.setattr(Cells, "_jobs", dying)
+        monkeypatch.setattr(Scheduler, "_jobs", dying)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             search.fit(*data)

@@ -18,9 +18,9 @@ from sklearn_lwal import (
     STDClassifier,
 )
 from sklearn_lwal._joint.fold_batches import joint_epoch, joint_in_order
-from sklearn_lwal._joint.optimizer import Steps
-from sklearn_lwal._joint.stacked_network import Part, stack
-from sklearn_lwal._joint.trainer import Program
+from sklearn_lwal._joint.optimizer import PerModelOptimizer
+from sklearn_lwal._joint.stacked_network import StackView, stack
+from sklearn_lwal._joint.trainer import JointTrainer
 from sklearn_lwal._training.dataset import LabelledRows
 from sklearn_lwal._training.net import LabelNet
 from sklearn_lwal._training.network import Network, hidden_layers
@@ -29,11 +29,11 @@ from sklearn_lwal.heads.embedding import LabelEmbedHead
 from sklearn_lwal.heads.one_hot import CosineHead, OneHotHead, Regularization
 from sklearn_lwal.heads.retrospection import RetrospectionHead
 from sklearn_lwal.heads.static import StaticHead
-from sklearn_lwal.search._joint_fit import (
+from sklearn_lwal.search._stacked_fits import (
     Fold,
-    TrainedTogether,
+    StackedFits,
     groups_of,
-    reason_alone,
+    reason_not_stackable,
 )
 
 N_CLASSES, N_FEATURES = 3, 4
@@ -126,7 +126,7 @@ def test_losses_scores_and_gradients(head, hidden):
         joint = X[:, None], y[:, None], weight[:, None], places[:, None]
         losses, scores = whole.loss(*joint)
         losses.sum().backward()
-        part = Part(whole, rows[0][0])
+        part = StackView(whole, rows[0][0])
         for s in range(N_FOLDS):
             n = int(is_real[s].sum())
             for k in range(N_CANDIDATES):
@@ -205,7 +205,9 @@ def test_each_network_has_its_rate(name, rates, max_grad_norm):
     for net, lr in zip(nets, rates, strict=True):
         net.set_rate(lr)
     whole = stack([[net.module_ for net in nets]])
-    steps = Steps(whole, nets[0], torch.tensor([rates], dtype=torch.float64))
+    steps = PerModelOptimizer(
+        whole, nets[0], torch.tensor([rates], dtype=torch.float64)
+    )
     X, y = torch.randn(9, N_FEATURES).double(), torch.arange(9) % N_CLASSES
     for _ in range(5):
         losses, _ = whole.loss(X[None, None], y[None, None])
@@ -264,9 +266,9 @@ def test_all_rows_in_order():
 def test_what_is_over_is_not_computed_any_more(monkeypatch):
     X, y = load_digits(return_X_y=True)
     sizes = []
-    train_epoch = Program._train_epoch
+    train_epoch = JointTrainer._train_epoch
     monkeypatch.setattr(
-        Program,
+        JointTrainer,
         "_train_epoch",
         lambda self: sizes.append(self._shape) or train_epoch(self),
     )
@@ -274,7 +276,7 @@ def test_what_is_over_is_not_computed_any_more(monkeypatch):
     clf.set_params(n_iter_no_change=2)
     estimators = [copy.copy(clf).set_params(lr=lr) for lr in (1e-1, 8e-2, 5e-2, 1e-4)]
     folds = [Fold(X[::2], y[::2], None, {}), Fold(X[1::2], y[1::2], None, {})]
-    trained = TrainedTogether(estimators, folds)
+    trained = StackedFits(estimators, folds)
     assert sizes[0] == (2, 4)
     assert sizes[-1][1] <= 2
     for s, fold in enumerate(folds):
@@ -301,9 +303,9 @@ def test_estimators_are_those_of_fits_of_their_own(name):
     base = ESTIMATORS[name].set_params(random_state=0, max_epochs=5)
     estimators = [copy.copy(base).set_params(lr=lr) for lr in (1e-3, 1e-2)]
     assert groups_of(estimators) == [[0, 1]]
-    trained = TrainedTogether(estimators, [Fold(X, y, np.arange(0, 150, 2), {})])
+    trained = StackedFits(estimators, [Fold(X, y, np.arange(0, 150, 2), {})])
     for k, estimator in enumerate(estimators):
-        assert reason_alone(estimator) is None
+        assert reason_not_stackable(estimator) is None
         own = copy.copy(estimator).fit(X[::2], y[::2])
         found = trained.estimator(0, k)
         assert found.get_params() == own.get_params()
@@ -326,11 +328,11 @@ def test_class_weights_are_rows_of_one_program(iris):
     estimators = [clone(base).set_params(**given) for given in grid]
     assert [sorted(group) for group in groups_of(estimators)] == [[0, 1, 2, 3]]
     folds = [Fold(X, y, np.arange(150)[k::2], {}) for k in range(2)]
-    trained = TrainedTogether(estimators, folds)
+    trained = StackedFits(estimators, folds)
     (program,) = {
         id(program): program for program, *_ in trained.places.values()
     }.values()
-    assert (len(program.members), len(program.members[0])) == (4, 2)
+    assert (len(program.candidates), len(program.candidates[0])) == (4, 2)
     for f, k in itertools.product(range(2), range(4)):
         own = clone(estimators[k]).fit(X[f::2], y[f::2])
         found = trained.estimator(f, k)
@@ -356,11 +358,11 @@ ALONE = {
 @pytest.mark.parametrize("name", ALONE)
 def test_some_have_to_be_trained_alone(name):
     clf = LwALClassifier().set_params(**{name: ALONE[name]})
-    assert name in reason_alone(clf)
+    assert name in reason_not_stackable(clf)
 
 
 def test_a_subclass_is_trained_alone():
     class Other(LwALClassifier):
         pass
 
-    assert "Other" in reason_alone(Other())
+    assert "Other" in reason_not_stackable(Other())

@@ -12,7 +12,7 @@ import warnings
 import torch
 
 
-class Replayed:
+class GraphedStep:
     """A step that is captured once for each shape of its batch.
 
     Parameters

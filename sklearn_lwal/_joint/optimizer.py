@@ -10,7 +10,7 @@ from ..heads import functional as F
 NOT_OPTIONS = frozenset(["params", "lr", "rate", "of_backbone"])
 
 
-class Steps:
+class PerModelOptimizer:
     """Steps of the kind that a net takes, for a stack of networks.
 
     Those of SGD, Adam, AdamW and RMSprop are proportional to the learning rate. Where

@@ -80,7 +80,7 @@ def _set(module, name, tensor):
     kind[name.rpartition(".")[2]] = tensor
 
 
-class Part:
+class StackView:
     """The networks of one fold, or one of them, out of a stack.
 
     Parameters

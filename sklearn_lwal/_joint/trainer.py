@@ -1,6 +1,6 @@
 """The training of a stack of networks: what ``LabelNet`` does with one, done with many.
 
-A member sees the batches, the first weights and the schedule of a fit of its own.
+A candidate sees the batches, the first weights and the schedule of a fit of its own.
 """
 
 import contextlib
@@ -13,19 +13,19 @@ from .._training.dataset import inference_batches, rows_read_at_once
 from .._training.epoch_totals import check_finite
 from .._training.weight_average import WeightAverage
 from ..heads import functional as F
-from .cuda_graphs import Replayed, cuda_graphs
+from .cuda_graphs import GraphedStep, cuda_graphs
 from .fold_batches import JointBatch, joint_epoch, joint_in_order
-from .optimizer import Steps
-from .stacked_network import Part, stack
+from .optimizer import PerModelOptimizer
+from .stacked_network import StackView, stack
 
 
-class Member:
+class Candidate:
     """One network of a program: what it starts from, and what became of it.
 
     Parameters
     ----------
-    start : Start
-        The network before its first step, and the rows; other members may share it.
+    start : InitializedFit
+        The network before its first step, and the rows; other candidates may share it.
     lr : float
     options : dict
         Numbers that the head is made with, by name.
@@ -41,19 +41,19 @@ class Member:
         self.is_over = False
 
 
-class Program:
+class JointTrainer:
     """Members that are trained together.
 
     Parameters
     ----------
-    members : list of S lists of K Member
+    candidates : list of S lists of K Candidate
         The K candidates on each of S folds. In a fold they have the same rows, stream
         of random numbers, batches and epochs.
     """
 
-    def __init__(self, members):
-        self.members = self.running = members
-        starts = [row[0].start for row in members]
+    def __init__(self, candidates):
+        self.candidates = self.running = candidates
+        starts = [row[0].start for row in candidates]
         self.net, self.n_epochs = starts[0].net, starts[0].n_epochs
         self.trains = [start.train for start in starts]
         self.valids = [start.valid for start in starts]
@@ -62,7 +62,7 @@ class Program:
         self.drops = [start.estimator._drops(generator) for start, generator in pairs]
         self.average = self.best = None
         self.graphs = self._graphs()
-        self.kept = list(range(len(members[0])))
+        self.kept = list(range(len(candidates[0])))
         self._run(self._stacked())
         if self.net.average:
             self.average = WeightAverage(self._averaged(), self._n_steps())
@@ -79,13 +79,13 @@ class Program:
         return 0 if self.graphs is None else torch.zeros((), device=self.net.device)
 
     def _stacked(self):
-        return stack([[m.start.net.module_ for m in row] for row in self.members])
+        return stack([[m.start.net.module_ for m in row] for row in self.candidates])
 
     def _run(self, module):
-        """Let the running members be those of a stack."""
+        """Let the running candidates be those of a stack."""
         self.module = module
         module.use_generator(self.drops)
-        self.part = Part(module, self.members[0][0].start.net.module_)
+        self.part = StackView(module, self.candidates[0][0].start.net.module_)
         options = {
             name: [[m.options[name] for m in row] for row in self.running]
             for name in self.running[0][0].options
@@ -98,11 +98,11 @@ class Program:
         )
         rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
-        self.steps = Steps(module, self.net, rates, self.graphs is not None)
+        self.steps = PerModelOptimizer(module, self.net, rates, self.graphs is not None)
         self.totals = Totals(self._shape, self.net.device)
         self.step = self._step
         if self.graphs is not None:
-            self.step = Replayed(self._step, self.graphs)
+            self.step = GraphedStep(self._step, self.graphs)
 
     def _averaged(self):
         trained = [p for p in self.module.parameters() if p.requires_grad]
@@ -119,7 +119,7 @@ class Program:
             if self.valids[0] is not None:
                 self._validate()
                 self._drop_finished()
-            if all(member.is_over for member in self._each()):
+            if all(candidate.is_over for candidate in self._each()):
                 break
         self.module.head.end_training()
         if self.best is not None:
@@ -148,7 +148,7 @@ class Program:
         self.kept = [self.kept[k] for k in left]
         self._run(self.part.columns(left))
         self.steps.go_on_from(steps, left)
-        self.module.head.narrow(left)
+        self.module.head.select_members(left)
         if self.average:
             self.average = self.average.narrowed(self._averaged(), left)
 
@@ -166,7 +166,7 @@ class Program:
         self._note("train", self.totals)
 
     def _step(self, *batch):
-        """A step of all members; what it changes are tensors, in place."""
+        """A step of all candidates; what it changes are tensors, in place."""
         batch = JointBatch(*batch)
         self.module.count_rows(batch.is_real, batch.counts)
         losses, scores = self.module.loss(*batch[:4])
@@ -177,28 +177,28 @@ class Program:
 
     def _note(self, prefix, totals):
         """Write an epoch's loss and accuracy into the histories."""
-        for member, loss, accuracy in zip(self._each(), *totals.read(), strict=True):
-            if member.is_over:
+        for candidate, loss, accuracy in zip(self._each(), *totals.read(), strict=True):
+            if candidate.is_over:
                 continue
             if prefix == "train":
-                member.history.append({"epoch": len(member.history) + 1})
-            row = member.history[-1]
+                candidate.history.append({"epoch": len(candidate.history) + 1})
+            row = candidate.history[-1]
             row.update({f"{prefix}_loss": loss, f"{prefix}_acc": accuracy})
             try:
-                check_finite(row["train_loss"], row["epoch"], member.lr)
+                check_finite(row["train_loss"], row["epoch"], candidate.lr)
             except ValueError as error:
-                member.error, member.is_over = error, True
+                candidate.error, candidate.is_over = error, True
 
     @property
     def _shape(self):
         return len(self.running), len(self.running[0])
 
     def _each(self):
-        return [member for row in self.running for member in row]
+        return [candidate for row in self.running for candidate in row]
 
     @torch.no_grad()
     def _validate(self):
-        """Measure the members that stopping now would give, and keep the best."""
+        """Measure the candidates that stopping now would give, and keep the best."""
         totals, module = Totals(self._shape, self.net.device), self.module.eval()
         head = module.head
         before = {name: buffer.clone() for name, buffer in head.named_buffers()}
@@ -215,19 +215,19 @@ class Program:
 
     def _in_order(self, folds):
         width = folds[0].rows.shape[1]
-        # All members look at the batch at once.
+        # All candidates look at the batch at once.
         size = max(1, rows_read_at_once(width) // max(self._shape))
         return joint_in_order(folds, size)
 
     def _keep_best(self):
         better = []
-        for member in self._each():
-            row = member.history[-1]
-            improved = not member.is_over and member.improvement.is_best(
+        for candidate in self._each():
+            row = candidate.history[-1]
+            improved = not candidate.is_over and candidate.improvement.is_best(
                 row["valid_acc"], row["valid_loss"]
             )
             better.append(improved)
-            member.is_over = member.is_over or member.improvement.is_over
+            candidate.is_over = candidate.is_over or candidate.improvement.is_over
         better = torch.tensor(better, device=self.net.device).view(self._shape)
         state = self.part.trained()
         if self.best is None:
@@ -238,8 +238,8 @@ class Program:
 
     @torch.no_grad()
     def _restore_best(self):
-        """Let all members be what they were at their best."""
-        self.running, self.kept = self.members, list(range(len(self.members[0])))
+        """Let all candidates be what they were at their best."""
+        self.running, self.kept = self.candidates, list(range(len(self.candidates[0])))
         if self.steps.params[0].shape[:2] != self._shape:
             self._run(self._stacked())
         for tensor, best in zip(self.part.trained(), self.best, strict=True):
@@ -262,22 +262,22 @@ class Program:
         identity = torch.eye(len(self.net.classes), device=self.net.device)
         sums, masses = 0.0, 0.0
         for batch in self._in_order(trains):
-            member = F.class_membership(batch.y, identity, batch.weight)
-            sums = sums + (member @ module.features(batch.X)).double()
-            masses = masses + member.sum(-1, dtype=torch.float64)
+            membership = F.class_membership(batch.y, identity, batch.weight)
+            sums = sums + (membership @ module.features(batch.X)).double()
+            masses = masses + membership.sum(-1, dtype=torch.float64)
         return sums, masses
 
     def network(self, s, k):
         """A network like that of a fit of its own."""
-        found = copy.deepcopy(self.members[s][k].start.net.module_)
+        found = copy.deepcopy(self.candidates[s][k].start.net.module_)
         self.part.copy_into(found, s, k)
-        found.head.set_options(**self.members[s][k].options)
+        found.head.set_options(**self.candidates[s][k].options)
         return found.eval()
 
     @torch.inference_mode()
     def scores(self, s, X):
-        """Class scores of all rows by the members of a row, (K, n, n_classes)."""
-        part, n_members = self.part.fold(s, torch.float64), len(self.members[s])
+        """Class scores of all rows by the candidates of a row, (K, n, n_classes)."""
+        part, n_members = self.part.fold(s, torch.float64), len(self.candidates[s])
         found = np.empty((n_members, X.shape[0], len(self.net.classes)))
         start = 0
         for rows in inference_batches(X, self.net.device, torch.float64, n_members):
@@ -307,7 +307,7 @@ class Totals:
 
     def add(self, losses, scores, batch, by_weight=False):
         scores = scores.mT
-        hits = F.own_class(scores, batch.y) >= scores.amax(-2)
+        hits = F.gather_class(scores, batch.y) >= scores.amax(-2)
         counts = batch.weight if by_weight else batch.is_real
         mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
         hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)

@@ -22,7 +22,7 @@ from .batch_norm import recalibrate
 from .dataset import sums_by_class
 from .epoch_totals import EpochTotals, check_finite
 from .history import CountedHistory
-from .skorch_interface import CallbackFace
+from .skorch_interface import SkorchInterface
 from .weight_average import WeightAverage
 
 # Learning rate of a backbone at most, unless asked for.
@@ -34,7 +34,7 @@ OWN_PREFIX = "lwal_"
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
-class LabelNet(CallbackFace):
+class LabelNet(SkorchInterface):
     """A skorch classifier whose module brings its own loss.
 
     Parameters
@@ -76,7 +76,7 @@ class LabelNet(CallbackFace):
     # Pickled together with the module whose tensors it averages, and loaded without a
     # GPU like that.
     cuda_dependent_attributes_ = [
-        *CallbackFace.cuda_dependent_attributes_,
+        *SkorchInterface.cuda_dependent_attributes_,
         "average_",
     ]
 

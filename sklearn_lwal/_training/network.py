@@ -227,12 +227,12 @@ class Network(nn.Module):
             X = self._augmented(X)
         with self._precision(X):
             features = self.features(X)
-            z, beside = self.head.training_latents(features)
+            z, aux = self.head.training_latents(features)
         z = processes.joined(z, len(y))
-        if beside is not None and self.trains_features:
+        if aux is not None and self.trains_features:
             # Of each row, too.
-            beside = processes.joined(beside, len(y))
-        return self.head.loss(z, y, sample_weight, beside, rows)
+            aux = processes.joined(aux, len(y))
+        return self.head.loss(z, y, sample_weight, aux, rows)
 
     def _augmented(self, X):
         changed = [self.augment(image) for image in X]

@@ -5,7 +5,7 @@ from skorch import NeuralNetClassifier
 from .dataset import LabelledRows
 
 
-class CallbackFace(NeuralNetClassifier):
+class SkorchInterface(NeuralNetClassifier):
     """The side of a net that callbacks turn to."""
 
     @property

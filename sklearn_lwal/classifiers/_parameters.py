@@ -131,12 +131,12 @@ class FittedAttributes(SharedParameters, BaseEstimator):
         return super()._get_param_names()
 
     # Parameters that are numbers in the head's loss or scores, and nothing else.
-    _numbers: tuple[str, ...] = ()
+    _stackable_params: tuple[str, ...] = ()
 
     @property
-    def _extras(self) -> tuple[str, ...]:
+    def _active_terms(self) -> tuple[str, ...]:
         """What a training step computes only where it is asked for."""
-        return tuple(name for name in self._numbers if getattr(self, name))
+        return tuple(name for name in self._stackable_params if getattr(self, name))
 
     classes_: NDArray
     n_features_in_: int

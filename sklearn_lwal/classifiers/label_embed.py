@@ -89,7 +89,7 @@ class LabelEmbedClassifier(LabelLearningClassifier):
         "confidence_cap": [Interval(Real, 0, 1, closed="right")],
     }
 
-    _numbers = ("confidence_cap", "hard_weight", "l2", "temperature")
+    _stackable_params = ("confidence_cap", "hard_weight", "l2", "temperature")
 
     def _make_head(self, in_features, n_classes):
         return LabelEmbedHead(

@@ -301,7 +301,7 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         "refine_labels": ["boolean"],
     }
 
-    _numbers = (
+    _stackable_params = (
         "l2",
         "label_momentum",
         "repel_weight",
@@ -311,7 +311,7 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     )
 
     @property
-    def _extras(self):
+    def _active_terms(self):
         # Labels that lag cost next to nothing.
         return tuple(name for name in ("l2", "repel_weight") if getattr(self, name))
 

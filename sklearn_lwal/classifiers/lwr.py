@@ -93,7 +93,7 @@ class LWRClassifier(LabelLearningClassifier):
         "retrospection": [Interval(Real, 0, 1, closed="both")],
     }
 
-    _numbers = ("l2", "retrospection", "temperature")
+    _stackable_params = ("l2", "retrospection", "temperature")
 
     def _make_head(self, in_features, n_classes):
         return RetrospectionHead(

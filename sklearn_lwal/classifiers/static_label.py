@@ -90,7 +90,7 @@ class StaticLabelClassifier(LabelLearningClassifier):
         "label_embeddings": ["array-like", dict, callable, None],
     }
 
-    _numbers = ("l2",)
+    _stackable_params = ("l2",)
 
     def _make_head(self, in_features, n_classes):
         embeddings = embeddings_of(self.label_embeddings, self.classes_)

@@ -128,7 +128,7 @@ class STDClassifier(LabelLearningClassifier):
         "teacher_multiplier": [Interval(Real, 0, None, closed="left"), None],
     }
 
-    _numbers = ("l2", *Regularization._fields)
+    _stackable_params = ("l2", *Regularization._fields)
 
     def _make_head(self, in_features, n_classes):
         regularization = Regularization(

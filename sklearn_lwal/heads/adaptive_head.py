@@ -83,14 +83,14 @@ class AdaptiveHead(Head):
         # Of many heads, whose weights are more than a cache holds: read them once.
         return outputs_of_both(self.linear, features, self.class_features)
 
-    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
+    def loss(self, z, y, sample_weight=None, aux=None, rows=None):
         means = None
         if self.follows_features and self.training:
             constant = self.feature_decay is None
             means = (
-                self._means_of_all(beside)
+                self._means_of_all(aux)
                 if constant
-                else self._running_means(beside, y, sample_weight)
+                else self._running_means(aux, y, sample_weight)
             )
         loss, scores = self.latent_loss(z, y, sample_weight, means)
         return self._with_l2(loss), scores

@@ -68,7 +68,7 @@ class Head(nn.Module):
     def start_epoch(self):
         """Told before each of these epochs."""
 
-    def narrow(self, kept):
+    def select_members(self, kept):
         """Told that of many heads at once, (S, K), only these of the K go on."""
 
     def end_training(self):
@@ -109,10 +109,10 @@ class Head(nn.Module):
             Whether training has not begun yet.
         """
 
-    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
+    def loss(self, z, y, sample_weight=None, aux=None, rows=None):
         """One training step's loss and the class scores of the batch.
 
-        ``z`` and ``beside`` are the :meth:`training_latents`. ``rows``, (n,) int64, are
+        ``z`` and ``aux`` are the :meth:`training_latents`. ``rows``, (n,) int64, are
         the places of the samples in the training data, for heads that keep account.
         """
         loss, scores = self.latent_loss(z, y, sample_weight)

@@ -72,7 +72,7 @@ class LabelEmbedHead(Head):
     def latent_loss(self, z, y, sample_weight=None):
         o1, o2 = z.chunk(2, dim=-1)
         logp1, logp2 = F.log_probabilities(o1), F.log_probabilities(o2)
-        own1, own2 = (F.own_class(logp, y) for logp in (logp1, logp2))
+        own1, own2 = (F.gather_class(logp, y) for logp in (logp1, logp2))
         targets = F.log_probabilities(self.embeddings)
         soft = -(F.columns(targets.detach().exp(), y) * logp1).sum(-2)
         hard, cap = (F.spread(x, 1) for x in (self.hard_weight, self.confidence_cap))

@@ -370,10 +370,10 @@ def cross_entropy(scores, y, sample_weight=None):
 
     ``scores`` is (n, n_classes).
     """
-    return weighted_mean(-own_class(log_probabilities(scores), y), sample_weight)
+    return weighted_mean(-gather_class(log_probabilities(scores), y), sample_weight)
 
 
-def own_class(values, y):
+def gather_class(values, y):
     """Of values (n_classes, n) that of each sample's class, (n,)."""
     index = y[..., None, :].expand(*values.shape[:-2], 1, -1)
     return values.gather(-2, index).squeeze(-2)

@@ -65,7 +65,7 @@ class OneHotHead(Head):
     def latent_loss(self, z, y, sample_weight=None):
         scores = self.scores(z)
         logp = F.log_probabilities(scores)
-        own = F.own_class(logp, y)
+        own = F.gather_class(logp, y)
         losses = self._regularized(logp, own) if self.training else -own
         return F.weighted_mean(losses, sample_weight), scores
 

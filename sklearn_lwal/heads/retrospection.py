@@ -73,7 +73,7 @@ class RetrospectionHead(OneHotHead):
     def end_training(self):
         self.soft_labels, self.epoch, self.n_epochs = None, 0, 0
 
-    def narrow(self, kept):
+    def select_members(self, kept):
         if self.soft_labels is not None:
             self.soft_labels = self.soft_labels[:, kept]
 
@@ -85,7 +85,7 @@ class RetrospectionHead(OneHotHead):
         if state["soft_labels"] is not None:
             self.soft_labels.copy_(state["soft_labels"])
 
-    def loss(self, z, y, sample_weight=None, beside=None, rows=None):
+    def loss(self, z, y, sample_weight=None, aux=None, rows=None):
         loss, scores = self.latent_loss(z, y, sample_weight)
         if self.soft_labels is not None:
             share, places = self._share(), self._places(rows)

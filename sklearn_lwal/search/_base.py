@@ -18,25 +18,25 @@ from ..classifiers._base import LabelLearningClassifier
 from ._plan import Plan
 from ._proxies import (
     NUMBER,
-    Numbered,
-    OfRealObjects,
+    CandidateProxy,
     RealContext,
     RealRows,
-    Splits,
-    StandIn,
-    seeing_real_objects,
+    RecordingSplitter,
+    ScorerAdapter,
+    TaggedParams,
+    scoring_on_rows,
 )
-from ._scheduler import Cells
+from ._scheduler import Scheduler
 
 
-class TogetherMixin(BaseEstimator):
+class JointSearchMixin(BaseEstimator):
     """Lets scikit-learn's own search run on stand-ins, which are trained together."""
 
     # Candidates that are drawn already.
     _candidates = None
     # The copy that searches has more: the search that the user fits, the rows of X, who
     # trains the candidates, and what ends when they have been evaluated.
-    _asked = _rows = _cells = _until_run = None
+    _asked = _rows = _scheduler = _until_run = None
 
     def fit(self, X: Samples, y: Column | None = None, **params: Any) -> Self:
         """Fit all candidates on all folds, and the best of them on X and y.
@@ -94,17 +94,19 @@ class TogetherMixin(BaseEstimator):
     def _fit_together(self, plan, X, y, params):
         X, y = indexable(X, y)
         search, rows = copy.copy(self), RealRows(X)
-        splits = Splits(self.cv, is_classifier(self.estimator), X)
+        splits = RecordingSplitter(self.cv, is_classifier(self.estimator), X)
         search._asked, search._rows = self, rows
-        search._cells = Cells(plan, self, X, y, splits)
+        search._scheduler = Scheduler(plan, self, X, y, splits)
         shown = self.verbose > 1
         search._candidates = [
             # What scikit-learn prints, if anything, and what it is to fit.
-            Numbered({**(plan.candidates[number] if shown else {}), NUMBER: number})
+            TaggedParams({**(plan.candidates[number] if shown else {}), NUMBER: number})
             for number in plan.order
         ]
-        search.estimator = StandIn(clone(self.estimator), search._cells, rows)
-        search.scoring = seeing_real_objects(self.scoring, rows)
+        search.estimator = CandidateProxy(
+            clone(self.estimator), search._scheduler, rows
+        )
+        search.scoring = scoring_on_rows(self.scoring, rows)
         search.cv = splits
         search.n_jobs = 1
         try:
@@ -112,9 +114,9 @@ class TogetherMixin(BaseEstimator):
                 # Else a backend that is not of this process might get the stand-ins.
                 config = joblib.parallel_config(backend="sequential")
                 search._until_run.enter_context(config)
-                super(TogetherMixin, search).fit(rows.numbers, y, **params)
+                super(JointSearchMixin, search).fit(rows.numbers, y, **params)
         finally:
-            search._cells.release()
+            search._scheduler.release()
         search._hand_over()
 
     def _hand_over(self):
@@ -122,7 +124,7 @@ class TogetherMixin(BaseEstimator):
         found = {name: v for name, v in vars(self).items() if name.endswith("_")}
         if "scorer_" in found:
             found["scorer_"] = self._asked._real_scorers(found["scorer_"])
-        if type(best := found.get("best_estimator_")) is StandIn:
+        if type(best := found.get("best_estimator_")) is CandidateProxy:
             found["best_estimator_"] = best.real
         vars(self._asked).update(found)
         return self._asked
@@ -145,7 +147,7 @@ class TogetherMixin(BaseEstimator):
             return {name: self._real_scorers(value) for name, value in scorer.items()}
         if self.scoring is None:
             return check_scoring(self.estimator)
-        return scorer.function if isinstance(scorer, OfRealObjects) else scorer
+        return scorer.function if isinstance(scorer, ScorerAdapter) else scorer
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
         if self._until_run is not None:
@@ -156,9 +158,9 @@ class TogetherMixin(BaseEstimator):
         else:
 
             def evaluate(_, **context):
-                if self._cells is not None and context:
+                if self._scheduler is not None and context:
                     # Candidates are trained in another order.
-                    ids = self._cells.task_ids(self.n_splits_)
+                    ids = self._scheduler.task_ids(self.n_splits_)
                     context["callback_ctx"].task_ids = ids
                 return evaluate_candidates(self._candidates, **context)
 
@@ -166,9 +168,9 @@ class TogetherMixin(BaseEstimator):
         super()._run_search(evaluate, **context)
 
     def _format_results(self, candidate_params, n_splits, out, more_results=None):
-        if self._cells is not None:
-            self._cells.release()
-            candidate_params, out = self._cells.in_order(
+        if self._scheduler is not None:
+            self._scheduler.release()
+            candidate_params, out = self._scheduler.in_order(
                 candidate_params, n_splits, out
             )
         return super()._format_results(candidate_params, n_splits, out, more_results)
@@ -178,7 +180,7 @@ class TogetherMixin(BaseEstimator):
         if y is None:
             return "y is None; a Dataset has its own labels, and one row at a time"
         for method in ("_run_search", "_format_results"):
-            if getattr(type(self), method) is not getattr(TogetherMixin, method):
+            if getattr(type(self), method) is not getattr(JointSearchMixin, method):
                 return f"{type(self).__name__} has a {method} of its own"
         if not isinstance(self.estimator, (Pipeline, LabelLearningClassifier)):
             return f"{type(self.estimator).__name__} is not of this library"

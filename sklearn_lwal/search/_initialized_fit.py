@@ -12,7 +12,7 @@ from .._utils import validation as check
 from ..classifiers._warm_start import built_from
 
 
-class Features:
+class CheckedFeatures:
     """Features as training takes them, checked once for all folds.
 
     Parameters
@@ -37,7 +37,7 @@ class FoldRows:
 
     Parameters
     ----------
-    features : Features
+    features : CheckedFeatures
     numbers : (n,) int array
         Which of the features' rows they are.
     y : array-like of shape (n,)
@@ -73,7 +73,7 @@ class FoldRows:
         return whole
 
 
-class Start:
+class InitializedFit:
     """A classifier before its first step.
 
     Parameters

@@ -1,333 +1,156 @@
-"""Classifiers that differ in numbers alone, trained together on one or more folds."""
+"""Candidates that memory has room for at once: trained, and their scores."""
 
-from __future__ import annotations
-
-import copy
+import contextlib
+import itertools
 import time
-from collections import Counter
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from sklearn.utils.validation import _check_method_params
+from sklearn.base import clone
 
-from .._joint.trainer import Member, Program
-from .._training.early_stopping import Improvement
-from .._training.history import CountedHistory
-from .._utils import validation as check
-from .._utils.errors import memory_errors
-from .._utils.fingerprint import fingerprint
-from .._utils.torch_state import in_known_state
-from ..classifiers._base import LabelLearningClassifier
-from ..classifiers._predict import answer_dtype
-from ..heads.functional import number
-from ._initialized_fit import Features, FoldRows, Start, taken
-
-# Parameters that each candidate may have another value of, besides the options of its
-# head. They do not change what a fit starts from.
-OWN = frozenset(["lr", "tol", "n_iter_no_change"])
-# Parameters that concern a fit of its own.
-WITHOUT_EFFECT = frozenset(["memory"])
-# Numbers that a step works through in the time that it takes to start its operations.
-# Narrower latents are padded, and trained with wider ones, where that adds fewer.
-PADDING = 100_000
+from ._initialized_fit import taken
+from ._proxies import FittedCandidate
+from ._stacked_fits import StackedFits
 
 
-class Fold(NamedTuple):
-    """Rows to train on: those of X and y with the numbers ``rows``, or all."""
+class ScoreRequest(NamedTuple):
+    """Rows to be scored on: those of X with the numbers ``rows``, or all."""
 
+    # Place of the fold whose networks are asked.
+    fold: int
     X: Any
-    y: Any
     rows: np.ndarray | None
-    fit_params: dict
 
 
-def reason_alone(estimator):
-    """Why a classifier cannot be trained together with others; None where it can."""
-    if not isinstance(estimator, LabelLearningClassifier):
-        return f"{type(estimator).__name__} is not of this library"
-    # A subclass may have another head: it must say for itself that this is possible.
-    if "_numbers" not in vars(type(estimator)):
-        return f"{type(estimator).__name__} has a head that stands alone"
-    try:
-        estimator._validate_params()
-        estimator._check_parameters()
-    except (ValueError, TypeError) as error:
-        return f"its parameters are not valid: {error}"
-    if estimator.backbone is not None:
-        return "it has a backbone"
-    for name, usual in USUAL.items():
-        if getattr(estimator, name) != usual:
-            return f"{name}={getattr(estimator, name)!r}"
-    if not isinstance(estimator.optimizer, str):
-        return "optimizer is a class"
-    if any(not key.startswith("optimizer__") for key in estimator.net_params or {}):
-        return "net_params has more than options of the optimizer"
-    if "optimizer__param_groups" in (estimator.net_params or {}):
-        return "net_params has parameter groups"
-    if torch.device(check.resolve_device(estimator.device)).type == "mps":
-        return "device='mps'"
-    return None
-
-
-# What training in one program does not know of.
-USUAL = {
-    "callbacks": None,
-    "checkpoint_dir": None,
-    "compile": False,
-    "distributed": False,
-    "precision": "float32",
-    "verbose": 0,
-    "warm_start": False,
-}
-
-
-def groups_of(estimators):
-    """Which of the classifiers are trained together: lists of their places.
-
-    Those that one program may train come one after the other.
-    """
-    found, order = {}, []
-    for place, estimator in enumerate(estimators):
-        kind = _start_kind(estimator, without=("output_dim", "class_weight"))
-        found.setdefault(kind, []).append(place)
-        # Batches may go with the learning rate.
-        _, start = _start_kind(estimator)
-        order.append((estimator.lr, start, estimator._extras))
-    return [sorted(part, key=order.__getitem__) for part in found.values()]
-
-
-def _numbers(estimator):
-    """The options of the head that are numbers, by name."""
-    values = {name: getattr(estimator, name) for name in estimator._numbers}
-    return {name: number(v) for name, v in values.items() if _is_number(v)}
-
-
-def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _start_kind(estimator, without=()):
-    """Alike for classifiers that start from the same network."""
-    free = {*OWN, *WITHOUT_EFFECT, *_numbers(estimator), *without}
-    given = estimator.get_params(deep=False).items()
-    known = [(name, _word(value)) for name, value in given if name not in free]
-    return type(estimator), tuple(sorted(known))
-
-
-def _word(value):
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return f"{type(value).__name__} {value!r}"
-    return fingerprint(value)
-
-
-class TrainedTogether:
-    """The classifiers, each trained on every fold.
+class JointScores:
+    """Candidates trained on some folds, and what they say of rows to be scored on.
 
     Parameters
     ----------
-    estimators : list of classifiers
-        Not fitted; one list of those that :func:`groups_of` made.
+    classifiers : list of classifiers
+        Not fitted.
     folds : list of Fold
-    starts : dict, optional
-        Keeps what fits begin with for the next group on the same folds.
+    questions : dict of ScoreRequest
+        By any key.
+    starts : dict
+        See :class:`StackedFits`.
+
+    Attributes
+    ----------
+    errors, classes : list of lists
+        What a candidate's own fit would have raised, or None, and the classes that it
+        knows, by fold and candidate.
+    scores : dict of lists
+        Class scores by each candidate, None where there is anything amiss, which the
+        candidate tells in its own words when it is asked.
+    trained : StackedFits or None
+        Stays in the process that has trained.
     """
 
-    @in_known_state
-    def __init__(self, estimators, folds, starts=None):
+    def __init__(self, classifiers, folds, questions, starts):
+        self.trained, self.seconds = None, 0.0
+        if folds:
+            self.trained = StackedFits(classifiers, folds, starts)
+            self.seconds = self.trained.seconds
         begin = time.perf_counter()
-        self.starts = {} if starts is None else starts
-        self.estimators, self.folds = estimators, folds
-        # Errors name the class.
-        key = "rows", type(estimators[0])
-        if key not in self.starts:
-            features = self.starts.setdefault("features", {})
-            self.starts[key] = [*_with_rows(estimators[0], folds, features)]
-        rows = self.starts[key]
-        kinds = [_start_kind(estimator) for estimator in estimators]
-        self.members = [self._started(s, fold, kinds) for s, fold in enumerate(rows)]
-        self.places = {}
-        for rows in self._programs():
-            program = Program([[self.members[s][k] for s, k in row] for row in rows])
-            with memory_errors("Lower max_memory"):
-                program.train()
-            for r, row in enumerate(rows):
-                for c, place in enumerate(row):
-                    self.places[place] = program, r, c
-        self.seconds = time.perf_counter() - begin
+        places = [[(f, c) for c in range(len(classifiers))] for f in range(len(folds))]
+        self.errors = [[self.trained.error(*place) for place in row] for row in places]
+        self.classes = [
+            [None if self.errors[f][c] else self.trained.classes(f, c) for f, c in row]
+            for row in places
+        ]
+        self.scores = {key: self._scores(q) for key, q in questions.items()}
+        self.score_seconds = time.perf_counter() - begin
 
-    def _started(self, s, fold, kinds):
-        """A member for each estimator, or the error that its fit would raise."""
-        if isinstance(fold, Exception):
-            return [fold] * len(self.estimators)
-        found = []
-        for estimator, kind in zip(self.estimators, kinds, strict=True):
-            start = self._start((s, kind), estimator, fold)
-            if isinstance(start, Start):
-                stopping = Improvement(estimator.n_iter_no_change, estimator.tol)
-                start = Member(start, estimator.lr, _numbers(estimator), stopping)
-            found.append(start)
-        return found
-
-    def _start(self, key, estimator, fold):
-        """Where the estimator's fit begins, or the error that it would raise."""
-        starts = self.starts
-        if isinstance(starts.get(key), Exception):
-            return starts[key]
+    def _scores(self, question):
         try:
-            size = fold.batch_size(estimator)
-            # Class means of features that change are weighed by the batches to come.
-            alike = *key, estimator._trains_features and size
-            if alike not in starts:
-                starts[alike] = Start(_fresh(estimator), fold)
-            sized = *alike, size
-            if sized not in starts:
-                starts[sized] = starts[alike].with_batches_of(size)
-            return starts[sized]
-        except (ValueError, TypeError, MemoryError) as error:
-            return starts.setdefault(key, error)
+            rows = taken(question.X, question.rows)
+            scores = self.trained.scores(question.fold, rows)
+        except (ValueError, TypeError):
+            return [None] * len(self.errors[question.fold])
+        return [None if s is None or not np.isfinite(s).all() else s for s in scores]
 
-    def _programs(self):
-        """Places (fold, candidate) in lists of rows: a program each.
-
-        A row is what has one stream of random numbers and the same weights; rows of one
-        length and shape make a program.
-        """
-        rows = {}
-        for s, members in enumerate(self.members):
-            for k, member in enumerate(members):
-                if isinstance(member, Member):
-                    start = member.start
-                    key = s, start.shape, start.stream, id(start.train.weight)
-                    rows.setdefault(key, []).append((s, k))
-        starts = {key: self.members[s][k].start for key, [(s, k), *_] in rows.items()}
-        side_by_side = Counter((start.shape, start.width) for start in starts.values())
-        alike = {}
-        for key, row in rows.items():
-            start, shape = starts[key], starts[key].shape
-            size = start.width * start.net.batch_size * side_by_side[shape, start.width]
-            for part in self._parts(row, size):
-                extras = self.estimators[part[0][1]]._extras
-                has_weights = start.train.weight is not None
-                key = shape, has_weights, len(part), len(part) < len(row) and extras
-                alike.setdefault(key, []).append((start, part))
-        for joined in alike.values():
-            yield from _padded(joined)
-
-    def _parts(self, row, size):
-        """A row, or the parts of it that ask for the same extras.
-
-        ``size`` numbers go into an extra of one member of each row. What is off for all
-        costs nothing, else it is computed for all.
-        """
-        parts = {}
-        for s, k in row:
-            parts.setdefault(self.estimators[k]._extras, []).append((s, k))
-        asked = {extra for extras in parts for extra in extras}
-        idle = sum(len(part) * len(asked - {*extras}) for extras, part in parts.items())
-        return [row] if idle * size <= PADDING else parts.values()
-
-    def error(self, fold, candidate):
-        """What the candidate's own fit would have raised, or None."""
-        member = self.members[fold][candidate]
-        return member.error if isinstance(member, Member) else member
-
-    def classes(self, fold, candidate):
-        """The classes that the candidate knows from the fold."""
-        return self.members[fold][candidate].start.estimator.classes_
-
-    @in_known_state
-    def scores(self, fold, X):
-        """Class scores of rows, (n, n_classes) of each candidate, None after an error.
-
-        They may not be finite; the candidate's own answers would be an error then.
-        """
-        found = [None] * len(self.estimators)
-        wanted = {}
-        for k in range(len(self.estimators)):
-            if self.error(fold, k) is None:
-                program, r, c = self.places[fold, k]
-                wanted.setdefault((program, r), []).append((k, c))
-        for (program, r), columns in wanted.items():
-            estimator = program.members[r][0].start.estimator
-            checked = check.check_X(estimator, X, reset=False)
-            scores = program.scores(r, checked)
-            scores = scores.astype(answer_dtype(checked), copy=False)
-            for k, c in columns:
-                found[k] = scores[c]
-        return found
-
-    @in_known_state
-    def estimator(self, fold, candidate):
-        """The candidate as its own fit on the fold would have left it, to predict."""
-        member = self.members[fold][candidate]
-        program, r, c = self.places[fold, candidate]
-        found = copy.copy(member.start.estimator)
-        found.set_params(**self.estimators[candidate].get_params(deep=False))
-        found.net_ = copy.copy(found.net_)
-        found.net_.module_ = program.network(r, c)
-        found.net_.history = CountedHistory.of_rows(member.history)
-        found._measure(member.start.train, False)
-        return found
+    def __getstate__(self):
+        return {**vars(self), "trained": None}
 
 
-def _padded(rows):
-    """Lists of rows, of those whose widths are worth padding to the widest.
+class JointFit:
+    """Candidates that are trained together, on all folds.
 
-    ``rows`` are pairs of the row's start and the row.
+    Parameters
+    ----------
+    numbers : list of int
+    plan : Plan
+    before : Preprocessing
+        What comes before the classifiers, fitted.
+    splits : RecordingSplitter
+    parts : sequence of int
+        Which rows of a split are scored on.
     """
-    found, widths = [], []
-    for start, row in sorted(rows, key=lambda pair: pair[0].width):
-        missing = sum(start.width - width for width in widths) * len(row)
-        if found and missing * (start.net.batch_size + start.n_features) <= PADDING:
-            found[-1].append(row)
-        else:
-            found.append([row])
-            widths = []
-        widths.append(start.width)
-    return found
 
+    def __init__(self, numbers, plan, before, splits, parts):
+        self.numbers, self.plan, self.before = numbers, plan, before
+        self.splits, self.parts = splits, parts
+        self.columns = {number: i for i, number in enumerate(numbers)}
+        whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
+        # Folds on which nothing went wrong so far are all that is trained on.
+        self.places = {fold: i for i, fold in enumerate(whole)}
+        self.questions = {}
+        for key in itertools.product(whole, parts):
+            # What a step can not transform, the candidate's estimator will not either.
+            with contextlib.suppress(Exception):
+                self.questions[key] = ScoreRequest(
+                    self.places[key[0]], *before.asked(*key)
+                )
 
-def _fresh(estimator):
-    """A copy that a fit may change, with random numbers of its own."""
-    found = copy.copy(estimator)
-    found.random_state = copy.deepcopy(estimator.random_state)
-    return found
+    def task(self, starts=None):
+        """The arguments of :class:`JointScores`."""
+        classifiers = [clone(self.plan.classifiers[number]) for number in self.numbers]
+        folds = [self.before.folds[fold] for fold in self.places]
+        return classifiers, folds, self.questions, {} if starts is None else starts
 
+    def train(self):
+        """Train here; what fits begin with is kept for the next joint fit."""
+        device = str(self.plan.classifiers[self.numbers[0]].device)
+        self.take(JointScores(*self.task(self.before.starts.setdefault(device, {}))))
 
-def _with_rows(estimator, folds, known):
-    """The training rows of each fold, or an error; folds of one X share it.
+    def take(self, answers):
+        """Have the answers, or the error that kept all candidates from training."""
+        self.answers = answers
 
-    ``known`` are features of other classes, too, by where their X lies.
-    """
-    errors = {}
-    for fold in folds:
-        where, numbers = id(fold.X), fold.rows
-        features = known.get(where) or errors.get(where)
-        if features is None:
-            features = _features(estimator, fold.X)
-            of_kind = errors if isinstance(features, Exception) else known
-            of_kind[where] = features
-        if isinstance(features, Exception) and numbers is not None:
-            # Only some rows may be bad.
-            features, numbers = _features(estimator, taken(fold.X, numbers)), None
-        if isinstance(features, Exception):
-            yield features
-            continue
-        if numbers is None:
-            numbers = np.arange(len(features.rows))
-        # A number stays one, and what has another length fails in a fit's own words.
-        given = _check_method_params(fold.X, fold.fit_params, fold.rows)
-        weight = given.get("sample_weight")
-        try:
-            yield FoldRows(features, numbers, taken(fold.y, fold.rows), weight)
-        except (ValueError, TypeError) as error:
-            yield error
+    @property
+    def seconds(self):
+        """Of training, and of scoring that came with it."""
+        if isinstance(self.answers, Exception):
+            return 0.0, 0.0
+        return self.answers.seconds, self.answers.score_seconds
 
+    def cell(self, number, fold):
+        """The cell of a candidate, or the error that its fit would raise."""
+        if isinstance(self.answers, Exception):
+            return self.answers
+        if fold not in self.places:
+            return self.before.folds[fold]
+        f, c = self.places[fold], self.columns[number]
+        return self.answers.errors[f][c] or FittedCandidate(
+            lambda: self._estimator(number, fold),
+            self.answers.classes[f][c],
+            lambda numbers: self._scores_of(fold, numbers)[self.columns[number]],
+        )
 
-def _features(estimator, X):
-    try:
-        return Features(estimator, X)
-    except (ValueError, TypeError, MemoryError) as error:
-        return error
+    def _scores_of(self, fold, numbers):
+        """Each candidate's scores of the rows with these numbers, None if not known."""
+        for part in self.parts:
+            known = self.answers.scores.get((fold, part))
+            if known and np.array_equal(self.splits.pairs[fold][part], numbers):
+                return known
+        return [None] * len(self.numbers)
+
+    def _estimator(self, number, fold):
+        trained, place = self.answers.trained, (self.places[fold], self.columns[number])
+        if trained is None:
+            # Another process has trained it, and few ask for more than its answers.
+            own, place = clone(self.plan.classifiers[number]), (0, 0)
+            trained = StackedFits([own], [self.before.folds[fold]])
+        classifier = trained.estimator(*place)
+        return self.before.whole(fold, classifier, self.plan.estimator(number))

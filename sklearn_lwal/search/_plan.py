@@ -13,15 +13,15 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import process_routing
 
 from .._utils.validation import resolve_device
-from ._joint_fit import groups_of, reason_alone
-from ._preprocessing import Alone, taken_apart
+from ._preprocessing import NotStackable, split_pipeline
 from ._proxies import asks_estimators
+from ._stacked_fits import groups_of, reason_not_stackable
 
 
 class Group(NamedTuple):
     """Candidates that have in common what comes before their classifiers."""
 
-    # Makes it of X: Rows or a class derived from it.
+    # Makes it of X: Preprocessing or a class derived from it.
     make: Any
     # Begins alike where its first steps are the same.
     key: tuple
@@ -48,7 +48,7 @@ class Plan:
     Attributes
     ----------
     n_processes : int
-        That train chunks side by side; 1 is this one.
+        That train joint_fits side by side; 1 is this one.
     """
 
     def __init__(self, search, candidates, params, why_alone=None):
@@ -67,13 +67,13 @@ class Plan:
                 self._let_alone("X has a column for each row")
                 return
             try:
-                key, before, classifier, weights = taken_apart(
+                key, before, classifier, weights = split_pipeline(
                     estimator, self.base, parameters, self.fit_params, routing
                 )
-                reason = reason_alone(classifier)
+                reason = reason_not_stackable(classifier)
                 if reason:
-                    raise Alone(reason)
-            except Alone as error:
+                    raise NotStackable(reason)
+            except NotStackable as error:
                 self.alone[number] = str(error)
                 continue
             self.classifiers[number] = classifier

@@ -15,8 +15,8 @@ from sklearn.utils.validation import _check_method_params
 
 from ..classifiers._base import LabelLearningClassifier
 from ..classifiers._warm_start import built_from
-from ._joint_fit import Fold
 from ._pipeline_steps import fit_steps
+from ._stacked_fits import Fold
 
 TRAIN, TEST = 0, 1
 # Seconds of fitting steps from which on other processes may do it: those have to be
@@ -44,7 +44,7 @@ METHODS = (
 )
 
 
-class Alone(Exception):
+class NotStackable(Exception):
     """Why a candidate can not be trained together with others."""
 
 
@@ -63,7 +63,7 @@ class Data(NamedTuple):
     parts: tuple
 
 
-class Rows:
+class Preprocessing:
     """The rows of X as they are.
 
     Parameters
@@ -72,8 +72,8 @@ class Rows:
         Not fitted, with the parameters of one of the candidates.
     data : Data
     key : tuple
-        See :func:`taken_apart`.
-    earlier : Rows or None
+        See :func:`split_pipeline`.
+    earlier : Preprocessing or None
         What came before the candidates trained until now.
     later : list of tuple
         Keys of what comes before those to come.
@@ -86,7 +86,7 @@ class Rows:
 
     def __init__(self, estimator, data, key, earlier, later, jobs):
         self.data, self.key, self.X = data, key, data.X
-        # What the candidates' fits begin with, by device, for :class:`TrainedTogether`.
+        # What the candidates' fits begin with, by device, for :class:`StackedFits`.
         self.starts = {}
         self.seconds = np.zeros(len(data.pairs))
         # A Fold each, or the error that was raised on the way there.
@@ -103,7 +103,7 @@ class Rows:
         return classifier
 
 
-class Features(Rows):
+class BackbonePreprocessing(Preprocessing):
     """What a frozen backbone gives for images, each of which it sees once."""
 
     def __init__(self, estimator, data, key, earlier, later, jobs):
@@ -128,7 +128,7 @@ class Features(Rows):
         return classifier
 
 
-class AfterSteps(Rows):
+class PipelinePreprocessing(Preprocessing):
     """What the steps of a Pipeline before its last make of the rows of each fold.
 
     Steps that ``earlier`` has fitted, with the same parameters after the same steps,
@@ -164,7 +164,7 @@ class AfterSteps(Rows):
         y = _safe_indexing(self.data.y, train)
         if not self.steps[fold]:
             of_parts = {
-                part: super(AfterSteps, self).asked(fold, part)
+                part: super(PipelinePreprocessing, self).asked(fold, part)
                 for part in self.data.parts
             }
             return self.X, train, y, of_parts
@@ -214,14 +214,14 @@ class AfterSteps(Rows):
 
 
 def steps_in_common(key, other):
-    """How many steps are the same, from the first on, by the keys of AfterSteps."""
+    """The number of first steps that two keys of PipelinePreprocessing share."""
     pairs = zip(key, other, strict=False)
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
     # Behind the class and the Pipeline's own parameters.
     return max(0, len([*same]) - 2)
 
 
-def taken_apart(estimator, base, parameters, fit_params, routing):
+def split_pipeline(estimator, base, parameters, fit_params, routing):
     """What comes before the classifier of a candidate, and the classifier.
 
     Parameters
@@ -243,7 +243,7 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
         Candidates share what comes before where their keys are the same, and its first
         steps where their first parts are.
     before : class
-        :class:`Rows` or one derived from it.
+        :class:`Preprocessing` or one derived from it.
     classifier : LabelLearningClassifier
         Not fitted, for what ``before`` makes of X.
     weights : dict
@@ -251,22 +251,22 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
 
     Raises
     ------
-    Alone
+    NotStackable
         If the estimator is not of a kind that is taken apart.
     """
     if type(estimator) is Pipeline:
         *names, last = (name for name, _ in estimator.steps)
         classifier = estimator.steps[-1][1]
         if routing and fit_params:
-            raise Alone("metadata is routed to the steps of a Pipeline")
+            raise NotStackable("metadata is routed to the steps of a Pipeline")
         if getattr(estimator, "transform_input", None):
-            raise Alone("transform_input is set")
+            raise NotStackable("transform_input is set")
         try:
             estimator._validate_steps()
         except (ValueError, TypeError) as error:
-            raise Alone(f"its steps are not valid: {error}") from error
+            raise NotStackable(f"its steps are not valid: {error}") from error
         if getattr(classifier, "backbone", None) is not None:
-            raise Alone("a backbone follows other steps")
+            raise NotStackable("a backbone follows other steps")
         weights = _weights(fit_params, f"{last}__sample_weight")
         words = {name: [] for name in names}
         # The Pipeline's own parameters come before those of the first step.
@@ -275,15 +275,16 @@ def taken_apart(estimator, base, parameters, fit_params, routing):
             step = name.split("__")[0]
             if step != last:
                 words.get(step, own).append((name, _word(value)))
-        key = AfterSteps, tuple(own), *map(tuple, words.values())
-        return key, AfterSteps, _checked(classifier), weights
+        key = PipelinePreprocessing, tuple(own), *map(tuple, words.values())
+        return key, PipelinePreprocessing, _checked(classifier), weights
     _checked(estimator)
     weights = _weights(fit_params, "sample_weight")
     if estimator.backbone is None or not estimator.freeze_backbone:
-        return (Rows,), Rows, estimator, weights
+        return (Preprocessing,), Preprocessing, estimator, weights
     given = {**base.get_params(deep=False), **parameters}
     values = (_word(given[name]) for name in OF_FEATURES)
-    return (Features, *values), Features, clone(estimator).set_params(**PLAIN), weights
+    make = BackbonePreprocessing
+    return (make, *values), make, clone(estimator).set_params(**PLAIN), weights
 
 
 # A classifier of features.
@@ -293,18 +294,18 @@ PLAIN = {"backbone": None, "memory": None}
 def _checked(classifier):
     name = type(classifier).__name__
     if not isinstance(classifier, LabelLearningClassifier):
-        raise Alone(f"{name} is not of this library")
+        raise NotStackable(f"{name} is not of this library")
     for method in METHODS:
         ours = getattr(LabelLearningClassifier, method)
         if getattr(type(classifier), method) is not ours:
-            raise Alone(f"{name} has a {method} of its own")
+            raise NotStackable(f"{name} has a {method} of its own")
     return classifier
 
 
 def _weights(fit_params, name):
     others = sorted(set(fit_params) - {name})
     if others:
-        raise Alone(f"fit is given {', '.join(others)}")
+        raise NotStackable(f"fit is given {', '.join(others)}")
     weights = fit_params.get(name)
     return {} if weights is None else {"sample_weight": weights}
 

@@ -35,7 +35,7 @@ class RealRows:
         return self.X if numbers is self.numbers else _safe_indexing(self.X, numbers)
 
 
-class Splits:
+class RecordingSplitter:
     """A splitter that sees the real X, once: the splits of all candidates are alike.
 
     Parameters
@@ -89,7 +89,7 @@ def _named(groups):
     return {} if groups is None else {"groups": groups}
 
 
-class OfRealObjects:
+class ScorerAdapter:
     """A callable of the user's that scores: it is given real rows and estimators."""
 
     def __init__(self, function, rows):
@@ -108,11 +108,11 @@ class OfRealObjects:
         return repr(self.function)
 
 
-def seeing_real_objects(scoring, rows):
-    """The same ``scoring``, in which callables are :class:`OfRealObjects`."""
+def scoring_on_rows(scoring, rows):
+    """The same ``scoring``, in which callables are :class:`ScorerAdapter`."""
     if isinstance(scoring, dict):
-        return {name: seeing_real_objects(s, rows) for name, s in scoring.items()}
-    return OfRealObjects(scoring, rows) if asks_estimators(scoring) else scoring
+        return {name: scoring_on_rows(s, rows) for name, s in scoring.items()}
+    return ScorerAdapter(scoring, rows) if asks_estimators(scoring) else scoring
 
 
 def asks_estimators(scoring):
@@ -170,7 +170,7 @@ class RealContext:
 NUMBER = "#"
 
 
-class Numbered(dict):
+class TaggedParams(dict):
     """Parameters of a candidate and its number, which is set but not shown."""
 
     def __iter__(self):
@@ -182,7 +182,7 @@ class Numbered(dict):
         return self
 
 
-class Cell:
+class FittedCandidate:
     """A candidate trained on a fold.
 
     Parameters
@@ -203,19 +203,19 @@ class Cell:
         return self.make()
 
 
-class StandIn:
+class CandidateProxy:
     """An estimator to scikit-learn; its cell was trained together with others.
 
     Parameters
     ----------
     estimator : estimator
         Not fitted; set to the parameters of a candidate it is what this stands for.
-    cells : Cells
+    scheduler : Scheduler
     rows : RealRows
     """
 
-    def __init__(self, estimator, cells, rows):
-        self.estimator, self.cells, self.rows = estimator, cells, rows
+    def __init__(self, estimator, scheduler, rows):
+        self.estimator, self.scheduler, self.rows = estimator, scheduler, rows
         self.number = self.cell = None
 
     @property  # type: ignore[misc]
@@ -232,7 +232,7 @@ class StandIn:
         return self.estimator if self.cell is None else self.cell.estimator
 
     def __sklearn_clone__(self):
-        return StandIn(self.estimator, self.cells, self.rows)
+        return CandidateProxy(self.estimator, self.scheduler, self.rows)
 
     def get_params(self, deep=True):
         return self.estimator.get_params(deep)
@@ -247,15 +247,15 @@ class StandIn:
     def fit(self, X, y=None, **fit_params):
         if self.number is None:
             fitted = self.estimator.fit(self.rows(X), y, **fit_params)
-            self.cell = Cell(lambda: fitted)
+            self.cell = FittedCandidate(lambda: fitted)
         else:
-            self.cell = self.cells.cell(self.number, X)
+            self.cell = self.scheduler.cell(self.number, X)
         return self
 
     def score(self, X, y=None, sample_weight=None, **params):
         if self.cell.scores(X) is not None:
             y, predicted = np.asarray(host_labels(y)), self.predict(X)
-            if sample_weight is None and self.cells.labels_are_plain:
+            if sample_weight is None and self.scheduler.labels_are_plain:
                 # accuracy_score would look at y anew for each candidate.
                 return float(np.mean(y == predicted))
             return accuracy_score(y, predicted, sample_weight=sample_weight)

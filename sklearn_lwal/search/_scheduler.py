@@ -1,4 +1,4 @@
-"""The cells of a search, candidates times folds, trained when they are asked for."""
+"""Trains the candidates of a search on its folds when they are asked for."""
 
 import contextlib
 import itertools
@@ -15,16 +15,16 @@ from sklearn.utils.validation import _check_method_params
 from .._training.progress import FitsProgress
 from .._utils.validation import resolve_device
 from ..classifiers._backbone import host_labels
-from ._batch import Answers, Chunk
 from ._cost_model import Need, free_bytes, needs, shares
+from ._joint_fit import JointFit, JointScores
 from ._preprocessing import TEST, TRAIN, Data
-from ._proxies import NUMBER, Cell
+from ._proxies import NUMBER, FittedCandidate
 
 # Of the memory that is free.
 SHARE = 0.25
 
 
-class Cells:
+class Scheduler:
     """Trains the candidates of a plan and answers for each of them on each fold.
 
     They are asked for in the order of the plan, and kept no longer than that takes.
@@ -35,7 +35,7 @@ class Cells:
     search : LabelSearchCV
         With the options.
     X, y : of n rows
-    splits : Splits
+    splits : RecordingSplitter
     """
 
     def __init__(self, plan, search, X, y, splits):
@@ -49,8 +49,8 @@ class Cells:
 
     def release(self):
         """Forget what was trained."""
-        self.chunk = self.fits_alone = None
-        self.chunks = self._chunks()
+        self.joint_fit = self.fits_alone = None
+        self.joint_fits = self._joint_fits()
         # The fold that a candidate was asked for last, by its number.
         self.errors, self.last = {}, {}
         self.bar.close()
@@ -69,23 +69,23 @@ class Cells:
         """The cell of a candidate and the fold that is trained on these rows."""
         fold = self.splits.fold(rows, self.last.get(number, -1))
         self.last[number] = fold
-        of = self._cell_alone if number in self.plan.alone else self._cell_of_chunk
+        of = self._fitted_alone if number in self.plan.alone else self._jointly_fitted
         cell = of(number, fold)
-        if isinstance(cell, Cell):
+        if isinstance(cell, FittedCandidate):
             return cell
         # Candidates share errors, whose tracebacks grow each time they are raised.
         _, traceback = self.errors.setdefault(id(cell), (cell, cell.__traceback__))
         raise cell.with_traceback(traceback)
 
-    def _cell_of_chunk(self, number, fold):
-        while self.chunk is None or number not in self.chunk.columns:
+    def _jointly_fitted(self, number, fold):
+        while self.joint_fit is None or number not in self.joint_fit.columns:
             # Before the next takes memory, too.
-            self.chunk = None
-            self.chunk = next(self.chunks)
-        return self.chunk.cell(number, fold)
+            self.joint_fit = None
+            self.joint_fit = next(self.joint_fits)
+        return self.joint_fit.cell(number, fold)
 
-    def _chunks(self):
-        """All chunks, in the order of the plan."""
+    def _joint_fits(self):
+        """All joint fits, in the order of the plan."""
         before, keys = None, [group.key for group in self.plan.groups]
         has_others = self.plan.n_processes > 1
         for place, group in enumerate(self.plan.groups):
@@ -95,15 +95,15 @@ class Cells:
             before = group.make(estimator, data, group.key, before, later, jobs)
             together = self._in_processes if has_others else self._here
             share = before.seconds / sum(map(len, group.lists))
-            # Nothing here keeps a chunk while the next is trained.
-            for chunk in together(group, before):
-                self._note_seconds(chunk, share)
-                found = [chunk]
-                del chunk
+            # Nothing here keeps a joint fit while the next is trained.
+            for joint_fit in together(group, before):
+                self._note_seconds(joint_fit, share)
+                found = [joint_fit]
+                del joint_fit
                 yield found.pop()
 
-    def _chunk(self, numbers, before):
-        return Chunk(numbers, self.plan, before, self.splits, self.parts)
+    def _joint_fit(self, numbers, before):
+        return JointFit(numbers, self.plan, before, self.splits, self.parts)
 
     def _here(self, group, before):
         """Chunks that are trained in this process, one after the other."""
@@ -118,18 +118,18 @@ class Cells:
                 yield found.pop()
 
     def _trained(self, numbers, before):
-        """A chunk of these candidates, or of fewer where there is no room for all."""
-        chunk = self._chunk(numbers, before)
+        """A joint fit of these candidates, or of fewer where memory is short."""
+        joint_fit = self._joint_fit(numbers, before)
         try:
-            chunk.train()
-            return chunk
+            joint_fit.train()
+            return joint_fit
         except MemoryError as error:
             if len(numbers) == 1:
-                chunk.take(error)
-                return chunk
+                joint_fit.take(error)
+                return joint_fit
         except Exception as error:
-            chunk.take(error)
-            return chunk
+            joint_fit.take(error)
+            return joint_fit
         # The estimate was too low, or somebody else has taken memory since.
         return self._trained(numbers[: len(numbers) // 2], before)
 
@@ -145,17 +145,17 @@ class Cells:
             yield from self._side_by_side(some, before)
 
     def _side_by_side(self, lists, before):
-        chunks = [self._chunk(numbers, before) for numbers in lists]
-        calls = [delayed(_answers)(*chunk.task()) for chunk in chunks]
+        joint_fits = [self._joint_fit(numbers, before) for numbers in lists]
+        calls = [delayed(_answers)(*joint_fit.task()) for joint_fit in joint_fits]
         results = self._jobs(calls, batch_size=1)
         try:
-            for _ in range(len(chunks)):
+            for _ in range(len(joint_fits)):
                 answers = _next(results)
                 if isinstance(answers, MemoryError):
-                    yield from self._one_after_other(chunks.pop(0).numbers, before)
+                    yield from self._one_after_other(joint_fits.pop(0).numbers, before)
                 else:
-                    chunks[0].take(answers)
-                    yield chunks.pop(0)
+                    joint_fits[0].take(answers)
+                    yield joint_fits.pop(0)
         finally:
             with warnings.catch_warnings():
                 # joblib tells of results that nobody has asked for.
@@ -184,12 +184,12 @@ class Cells:
             left = iter(numbers)
             yield from ([*itertools.islice(left, length)] for length in parts)
 
-    def _note_seconds(self, chunk, before):
+    def _note_seconds(self, joint_fit, before):
         n_folds = len(self.splits.pairs)
-        n_cells = len(chunk.numbers) * n_folds
-        training, scoring = (seconds / n_cells for seconds in chunk.seconds)
+        n_cells = len(joint_fit.numbers) * n_folds
+        training, scoring = (seconds / n_cells for seconds in joint_fit.seconds)
         for fold in range(n_folds):
-            for number in chunk.numbers:
+            for number in joint_fit.numbers:
                 self.seconds[number, fold] = training + before[fold], scoring
         self.bar.update(n_cells, n_folds)
 
@@ -228,13 +228,15 @@ class Cells:
             pass
         return [Need()] * len(numbers)
 
-    def _cell_alone(self, number, fold):
+    def _fitted_alone(self, number, fold):
         if self.fits_alone is None:
             self.fits_alone = self._fit_alone()
         fitted, seconds = self._fit_of(number, fold)
         self.seconds[number, fold] = seconds, 0.0
         self.bar.update(1, len(self.splits.pairs))
-        return fitted if isinstance(fitted, Exception) else Cell(lambda: fitted)
+        return (
+            fitted if isinstance(fitted, Exception) else FittedCandidate(lambda: fitted)
+        )
 
     def _fit_of(self, number, fold):
         # A callback that raises an error keeps scikit-learn from asking for a fit.
@@ -270,7 +272,7 @@ class Cells:
         return iter(parallel(calls))
 
     def task_ids(self, n_splits):
-        """Numbers of the cells in the order of the candidates as they were given."""
+        """Numbers of the fits, by candidate and fold, in the order that was given."""
         order, folds = self.plan.order, range(n_splits)
         return [number * n_splits + fold for number in order for fold in folds]
 
@@ -312,8 +314,8 @@ def _next(results):
 
 
 def _answers(*task):
-    """What a chunk's candidates answer, or the error that kept them from it."""
+    """The scores of a joint fit's candidates, or the error that prevented them."""
     try:
-        return Answers(*task)
+        return JointScores(*task)
     except Exception as error:
         return error

@@ -14,12 +14,12 @@ from sklearn.model_selection import (
 )
 from sklearn.utils._param_validation import Interval
 
-from ._base import TogetherMixin
+from ._base import JointSearchMixin
 
 MAX_MEMORY = {"max_memory": [Interval(Integral, 1, None, closed="left"), None]}
 
 
-class LabelSearchCV(TogetherMixin, GridSearchCV):
+class LabelSearchCV(JointSearchMixin, GridSearchCV):
     """Grid search with cross-validation that trains its candidates together.
 
     It has the interface and the results of
@@ -152,7 +152,7 @@ class LabelSearchCV(TogetherMixin, GridSearchCV):
         return [*ParameterGrid(self.param_grid)]
 
 
-class LabelRandomizedSearchCV(TogetherMixin, RandomizedSearchCV):
+class LabelRandomizedSearchCV(JointSearchMixin, RandomizedSearchCV):
     """Search among drawn candidates that trains them together.
 
     It has the interface and the results of

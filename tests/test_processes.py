@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._training import distributed as processes
+from sklearn_lwal._training import distributed
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(),
@@ -145,7 +145,7 @@ def test_without_processes():
 
 def test_alone_nothing_is_joined():
     part = torch.ones(2, 3)
-    assert processes.place() == (0, 1)
-    assert processes.joined(part, 2) is part
+    assert distributed.rank_and_size() == (0, 1)
+    assert distributed.joined(part, 2) is part
     module = nn.Linear(2, 2)
-    assert processes.shared(module, "cpu") is module
+    assert distributed.shared(module, "cpu") is module

@@ -31,7 +31,7 @@ def together(wanted):
         _TOGETHER.reset(before)
 
 
-def place():
+def rank_and_size():
     """The number of this process and how many there are, (0, 1) if it is alone."""
     if _TOGETHER.get():
         return dist.get_rank(), dist.get_world_size()
@@ -40,7 +40,7 @@ def place():
 
 def of_first(value):
     """A value as the first process has it."""
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         return value
     values = [value]
     dist.broadcast_object_list(values)
@@ -49,14 +49,14 @@ def of_first(value):
 
 def take_first(module):
     """Buffers as the first process has them: batch statistics differ."""
-    if place()[1] > 1:
+    if rank_and_size()[1] > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, 0)
 
 
 def shared(module, device):
     """The module, with gradients that are averaged over the processes."""
-    if place()[1] == 1:
+    if rank_and_size()[1] == 1:
         return module
     device = torch.device(device)
     return DistributedDataParallel(
@@ -70,7 +70,7 @@ def joined(part, n_rows):
     All processes compute one and the same loss from them, and DDP takes the mean of
     their gradients, so a part's gradient is the sum of what all processes found.
     """
-    rank, size = place()
+    rank, size = rank_and_size()
     if size == 1:
         return part
     whole = part.new_zeros(n_rows, *part.shape[1:])

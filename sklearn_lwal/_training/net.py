@@ -17,7 +17,7 @@ from skorch.callbacks import Callback
 from .._utils.errors import memory_errors
 from .._utils.rng import draw_seed, global_stream, own_stream, twin
 from ..heads import functional as F
-from . import distributed as processes
+from . import distributed
 from .batch_norm import recalibrate
 from .dataset import sums_by_class
 from .epoch_totals import EpochTotals, check_finite
@@ -149,7 +149,7 @@ class LabelNet(SkorchInterface):
         watched = self._tells(*_BATCH_EVENTS)
         data = {"dataset_train": X, "dataset_valid": valid}
         n_epochs = self.max_epochs if epochs is None else epochs
-        loss = processes.shared(self.module_, self.device)
+        loss = distributed.shared(self.module_, self.device)
         loss = torch.compile(loss) if self.compile_step else loss
         with self._head_knows(len(X), n_epochs) as head:
             done = checkpoint.resume(self) if checkpoint else 0
@@ -195,12 +195,12 @@ class LabelNet(SkorchInterface):
                 stack.enter_context(averaging.iterating())
             if self.module_.backbone is not None:
                 stack.enter_context(self._own_stream(generator))
-            place = processes.place()
+            place = distributed.rank_and_size()
             for X, y, *known in train.shuffled(self.batch_size, generator, place):
                 self._count(*step(loss, X, y, *known), y, total)
                 if averaging:
                     averaging.update()
-        processes.take_first(self.module_)
+        distributed.take_first(self.module_)
         if not watched:
             # A batch without entries: some callbacks look for the last one's.
             self.history.new_batch()
@@ -212,7 +212,7 @@ class LabelNet(SkorchInterface):
 
         With several processes the batches are the same for all, the dropout is not.
         """
-        rank, size = processes.place()
+        rank, size = distributed.rank_and_size()
         if size > 1:
             seed = draw_seed(twin(generator))
             generator = torch.Generator().manual_seed(seed + rank)
@@ -355,7 +355,7 @@ class LabelNet(SkorchInterface):
         )
 
     def _record(self, prefix, total):
-        loss, accuracy = processes.of_first(total.read())
+        loss, accuracy = distributed.of_first(total.read())
         for name, value, sign in (("loss", loss, -1), ("acc", accuracy, 1)):
             key = f"{prefix}_{name}"
             best = sign * value > self.best_values_.get(key, -math.inf)

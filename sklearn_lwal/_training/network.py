@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..heads.linear import Dense, StandardizedLinear
-from . import distributed as processes
+from . import distributed
 
 
 class Dropout(nn.Module):
@@ -228,10 +228,10 @@ class Network(nn.Module):
         with self._precision(X):
             features = self.features(X)
             z, aux = self.head.training_latents(features)
-        z = processes.joined(z, len(y))
+        z = distributed.joined(z, len(y))
         if aux is not None and self.trains_features:
             # Of each row, too.
-            aux = processes.joined(aux, len(y))
+            aux = distributed.joined(aux, len(y))
         return self.head.loss(z, y, sample_weight, aux, rows)
 
     def _augmented(self, X):

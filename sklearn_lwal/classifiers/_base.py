@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from typing_extensions import Self
 
-from .._training import distributed as processes
+from .._training import distributed
 from .._training.dataset import LabelledRows, held_out, n_counted
 from .._training.early_stopping import StopOnAccuracy
 from .._training.history import RECENT
@@ -96,7 +96,7 @@ class LabelLearningClassifier(
         checkpoint = open_checkpoint(self, resume)
         saved = checkpoint and checkpoint.saved
         warm = self.warm_start and hasattr(self, "net_") and not saved
-        with unchanged_on_error(self, warm), processes.together(self.distributed):
+        with unchanged_on_error(self, warm), distributed.together(self.distributed):
             images = X
             X, y = self._begin(X, y, warm, saved)
             if checkpoint:
@@ -161,7 +161,7 @@ class LabelLearningClassifier(
                 "partial_fit. Pass the weights as a dict instead."
             )
         resume = hasattr(self, "net_")
-        with unchanged_on_error(self, resume), processes.together(self.distributed):
+        with unchanged_on_error(self, resume), distributed.together(self.distributed):
             X, y = self._begin(X, y, resume, digits="all")
             if not resume:
                 self.classes_ = self._first_classes(classes)
@@ -200,9 +200,9 @@ class LabelLearningClassifier(
     def _draw_seeds(self):
         self._rng = random_state(self.random_state)
         self._seed = torch_seed(self.random_state, self._rng)
-        if processes.place()[1] > 1:
+        if distributed.rank_and_size()[1] > 1:
             # What None drew differs between processes.
-            self._rng, self._seed = processes.of_first((self._rng, self._seed))
+            self._rng, self._seed = distributed.of_first((self._rng, self._seed))
 
     def _check_input(self, X, y, reset, digits):
         if not self._trains_backbone:
@@ -316,7 +316,7 @@ class LabelLearningClassifier(
                 net.partial_fit(train, checkpoint=checkpoint, **known)
                 self._refine(train, partial)
                 self._measure(train, partial)
-                processes.take_first(net.module_)
+                distributed.take_first(net.module_)
         finally:
             net.module_.use_generator(None)
             net.module_.eval()
@@ -333,7 +333,7 @@ class LabelLearningClassifier(
         loop does, but not where another device or process has a part in it.
         """
         device = torch.device(self.net_.device)
-        rank, size = processes.place()
+        rank, size = distributed.rank_and_size()
         if device.type == "cpu" and size == 1:
             return generator
         seed = self._seed + len(self.net_.history) + rank

@@ -14,7 +14,7 @@ from .._serialization import file as archive
 from .._serialization.checks import check_fields, check_kinds, wrong
 from .._serialization.codec import NotPlain, decode, encode
 from .._serialization.file import shown
-from .._training import distributed as processes
+from .._training import distributed
 from .._training.dataset import LabelledRows
 from .._training.early_stopping import StopOnAccuracy
 from .._training.row_sources import StreamedRows
@@ -142,7 +142,7 @@ class Checkpoint:
 
         A fit from scratch is over with what an earlier one has left.
         """
-        if not (self.saved or warm or processes.place()[0]):
+        if not (self.saved or warm or distributed.rank_and_size()[0]):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
         # Features of a backbone may have other digits each time.
@@ -240,7 +240,7 @@ class Checkpoint:
 
     def write(self, net):
         """Write all that the next epoch goes on from."""
-        if processes.place()[0] > 0:
+        if distributed.rank_and_size()[0] > 0:
             return
         callbacks = {
             name: callback.state_dict()
@@ -267,7 +267,7 @@ class Checkpoint:
 
     def _drawing(self):
         # Other processes draw their dropout from generators of their own.
-        alone = processes.place()[1] == 1
+        alone = distributed.rank_and_size()[1] == 1
         return list(dict.fromkeys(self.generators if alone else self.generators[:1]))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._training import auto_schedule as budget
+from .._training import auto_schedule
 from .._training.net import LabelNet
 from .._training.network import Network, hidden_layers
 from .._utils import validation as check
@@ -25,32 +25,33 @@ class BuildingMixin(FittedAttributes):
         """The torch :class:`~sklearn_lwal.heads._head.Head` to train."""
         raise NotImplementedError
 
-    def _start(self, n_samples, resume, class_weights, saved=None):
-        """Build the net, unless it is there, and tell it the class weights."""
-        if not resume:
-            # Which the latent's dimension may be a multiple of, also of more to come.
-            self._built_for = saved["built_for"] if saved else len(self.classes_)
-            # A model that goes on keeps the batches of its first fit.
-            known = saved and saved["batch_size"]
-            self._build_net(known or self._batch_size(n_samples))
-        # A model that was loaded from a file is given its function anew.
+    def _build(self, n_samples, saved=None):
+        """Build the net for so many training rows, or as a checkpoint has it."""
+        # output_dim may be a multiple of the number of classes at the first fit.
+        self._built_for = saved["built_for"] if saved else len(self.classes_)
+        known = saved and saved["batch_size"]
+        self._build_net(known or self._batch_size(n_samples, len(self.classes_)))
+
+    def _continue_with(self, class_weights, warm):
+        """Give the net what may change between two calls that train it."""
+        # A model that was loaded from a file has no augment.
         self.net_.module_.augment = self.augment if self._trains_backbone else None
         if class_weights is None:
             class_weights = np.ones(len(self.classes_))
         weights = torch.from_numpy(class_weights)
-        self.net_.module_.head.set_class_weights(weights, first=not resume)
+        self.net_.module_.head.set_class_weights(weights, first=not warm)
 
-    def _batch_size(self, n_samples):
+    def _batch_size(self, n_samples, n_classes):
+        """Rows of a mini-batch; depends on the parameters and the arguments alone."""
         if self.batch_size != "auto":
             return self.batch_size
-        n_classes = len(self.classes_)
-        return budget.batch_size(n_samples, n_classes, self._trains_backbone)
+        return auto_schedule.batch_size(n_samples, n_classes, self._trains_backbone)
 
-    def _n_epochs(self, n_samples):
+    def _n_epochs(self, n_samples, n_features, batch_size):
+        """Passes over the rows; depends on the parameters and the arguments alone."""
         if self.max_epochs != "auto":
             return self.max_epochs
-        batch_size = self.net_.batch_size
-        return budget.n_epochs(n_samples, batch_size, self._trains_backbone)
+        return auto_schedule.n_epochs(n_samples, batch_size, self._trains_backbone)
 
     def _hidden_sizes(self):
         return check.check_hidden_layer_sizes(self.hidden_layer_sizes)

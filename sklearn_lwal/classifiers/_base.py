@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from typing_extensions import Self
 
-from .._training import distributed
+from .._training import auto_schedule, distributed
 from .._training.dataset import LabelledRows
 from .._training.early_stopping import StopOnAccuracy
 from .._training.history import RECENT
@@ -23,7 +23,6 @@ from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
 from ..features._images import is_dataset
 from ._backbone import BackboneMixin
-from ._build import BuildingMixin
 from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
 from ._export import ExportMixin
@@ -35,7 +34,6 @@ from ._warm_start import built_from, check_same_classes, check_unchanged
 
 class LabelLearningClassifier(
     BackboneMixin,
-    BuildingMixin,
     CallbackParametersMixin,
     ExportMixin,
     LatentClassifierMixin,
@@ -278,10 +276,6 @@ class LabelLearningClassifier(
                 seed=self._seed,
             )
 
-    # Whether the head starts by a formula instead of at random, and whether that
-    # gives it a temperature.
-    _starts_closed_form = _finds_temperature = False
-
     def _earlier_sums(self, is_partial):
         """Class sums of the features in earlier calls of ``partial_fit``, or None."""
         return getattr(self, "_feature_sums", None) if is_partial else None
@@ -352,3 +346,36 @@ class LabelLearningClassifier(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+    # A label learning method defines or overrides the following.
+
+    def _make_head(self, in_features, n_classes):
+        """The torch :class:`~sklearn_lwal.heads.Head` to train."""
+        raise NotImplementedError
+
+    def _batch_size(self, n_samples, n_classes):
+        """Rows of a mini-batch; depends on the parameters and the arguments alone."""
+        if self.batch_size != "auto":
+            return self.batch_size
+        return auto_schedule.batch_size(n_samples, n_classes, self._trains_backbone)
+
+    def _n_epochs(self, n_samples, n_features, batch_size):
+        """Passes over the rows; depends on the parameters and the arguments alone."""
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return auto_schedule.n_epochs(n_samples, batch_size, self._trains_backbone)
+
+    def _param_groups(self):
+        """Parameters with a rate of their own, a multiple of lr."""
+        return []
+
+    # Whether the head starts by a formula instead of at random, and whether that
+    # gives it a temperature.
+    _starts_closed_form = _finds_temperature = False
+
+    def _hidden_sizes(self):
+        return check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+
+    @property
+    def _trains_features(self):
+        return self._trains_backbone or len(self._hidden_sizes()) > 0

@@ -9,6 +9,7 @@ from .._training.dataset import LabelledRows, held_out, n_counted
 from .._utils import validation as check
 from .._utils.class_labels import encode
 from .._utils.errors import memory_errors
+from ._build import build_for_fit, continue_with
 
 
 @dataclass
@@ -73,8 +74,8 @@ def begin_fit(
     check.check_two_classes(clf, clf.classes_)
     if not warm:
         saved = checkpoint and checkpoint.saved
-        clf._build(n_counted(index, weight), saved)
-    clf._continue_with(class_weights, warm)
+        build_for_fit(clf, n_counted(index, weight), saved)
+    continue_with(clf, class_weights, warm)
     with memory_errors("Pass fewer rows"):
         train, valid = make_rows(index, weight), None
         if make_valid is not None:

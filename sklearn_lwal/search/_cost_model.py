@@ -11,6 +11,7 @@ import torch
 
 from .._training.dataset import n_batches
 from .._training.initialization import sample_size
+from ..classifiers._build import make_network
 
 # Tensors of the size of the weights that training one network takes: weight, gradient,
 # two moments, the state before a step, the average, copies in between and the start.
@@ -98,7 +99,7 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
 def _sizes(estimator):
     """Weights of its network, widths of what it makes of a row, and kind of labels."""
     with torch.device("meta"):
-        network = estimator._make_network()
+        network = make_network(estimator)
     n_weights = sum(p.numel() for p in network.parameters())
     width = network.head.linear.weight.shape[0] + sum(estimator._hidden_sizes())
     return n_weights, width, network.head.follows_features

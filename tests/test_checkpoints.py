@@ -93,10 +93,13 @@ def data(iris):
     return X, y, np.linspace(0.5, 1.5, len(y))
 
 
-@pytest.mark.parametrize("n_epochs", [0, 1, 3])
-@pytest.mark.parametrize("clf", FITS.values(), ids=FITS)
-def test_resumed_fit_is_the_whole_fit(clf, n_epochs, data, tmp_path):
-    clf = clone(clf).set_params(random_state=0, warm_start=True)
+# After how many epochs each is broken off.
+BROKEN = [(name, 3) for name in FITS] + [("default", 0), ("default", 1), ("hidden", 1)]
+
+
+@pytest.mark.parametrize(("name", "n_epochs"), BROKEN)
+def test_resumed_fit_is_the_whole_fit(name, n_epochs, data, tmp_path):
+    clf = clone(FITS[name]).set_params(random_state=0, warm_start=True)
     whole, killed = clone(clf), clone(clf).set_params(checkpoint_dir=tmp_path)
     whole.fit(*data)
     break_off(killed, n_epochs, *data)

@@ -22,12 +22,13 @@ torch.set_num_threads(1)
 kind, folder = sys.argv[1:]
 X, y = load_digits(n_class=3, return_X_y=True)
 if kind == "hidden":
-    clf = LwALClassifier(hidden_layer_sizes=(32,), early_stopping=True, max_epochs=12)
+    clf = LwALClassifier(hidden_layer_sizes=(32,), early_stopping=True, max_epochs=8)
 elif kind == "retrospection":
-    clf = LWRClassifier(max_epochs=12, update_every=3)
+    clf = LWRClassifier(max_epochs=8, update_every=3)
 else:
     X = X.reshape(-1, 8, 8) / 16
-    clf = LwALClassifier(small_net(), freeze_backbone=False, max_epochs=5)
+    clf = LwALClassifier(small_net(), freeze_backbone=False, max_epochs=4)
+X, y = X[::2], y[::2]
 clf.set_params(random_state=0, device="cpu")
 
 
@@ -77,7 +78,7 @@ n_epochs = len(resumed().history_)
 seconds = (time.perf_counter() - start) / n_epochs
 empty()
 rng, n_killed, n_resumed = random.Random(0), 0, 0
-while n_killed < 20:
+while n_killed < 8:
     n_resumed += written() is not None
     pid = os.fork()
     if pid == 0:
@@ -97,11 +98,11 @@ print(json.dumps({"same": outcome(resumed()) == whole, "resumed": n_resumed}))
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("kind", ["hidden", "retrospection", "backbone"])
-def test_killed_twenty_times(kind, tmp_path):
+def test_killed_again_and_again(kind, tmp_path):
     command = [sys.executable, "-c", KILLING, kind, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["same"]
     # Most went on from a checkpoint.
-    assert found["resumed"] >= 10
+    assert found["resumed"] >= 4

@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 
 def measure(out, **options):
-    options = {"methods": SMALL, "seeds": (12, 123), "max_epochs": 3, **options}
+    options = {"methods": SMALL, "seeds": (12, 123), "max_epochs": 5, **options}
     return fair.measure(Scope("smoke", **options), out, out, "cpu")
 
 

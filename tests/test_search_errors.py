@@ -114,7 +114,7 @@ class TestDivergence:
         grid = {"lr": [1e-3, HUGE, 1e-2]}
         ours, theirs, told = both_warned(clf, grid, *data)
         assert_same_answers(ours, theirs)
-        assert (FitFailedWarning, FAILED.format(3, 9)) in told
+        assert (FitFailedWarning, FAILED.format(2, 6)) in told
         lost = np.isnan(ours.cv_results_["mean_test_accuracy"])
         assert lost.tolist() == [False, True, False]
 
@@ -241,7 +241,7 @@ def test_a_step_that_fails(data):
     grid = {"refuses__share": [0.5, 2.0], "lwalclassifier__lr": [1e-3, 1e-2]}
     ours, theirs, told = both_warned(pipeline, grid, *data)
     assert_same_answers(ours, theirs)
-    assert (FitFailedWarning, FAILED.format(6, 12)) in told
+    assert (FitFailedWarning, FAILED.format(4, 8)) in told
     error = check_same_error(pipeline, grid, *data, error_score="raise")
     assert "share must be" in str(error)
 

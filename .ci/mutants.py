@@ -6,7 +6,9 @@ tried again, so an interrupted run goes on. Everything stays in the folder mutan
 """
 
 import argparse
+import contextlib
 import gc
+import importlib
 import json
 import os
 import subprocess
@@ -49,8 +51,10 @@ GROUPS = {
         ["test_chunks", "test_stand_ins", "test_views"],
     ),
 }
-EXIT_CODES = {0: "survived", 5: "survived", 33: "no tests"}
-COLUMNS = ["mutants", "killed", "timeout", "survived", "no tests", "not run"]
+COLUMNS = ["mutants", "killed", "timeout", "survived", "no tests", "not checked"]
+# Modules that torch loads when they are first needed, which takes seconds.
+LATE = ("torch._dynamo", "torch.distributed.tensor", "torch._inductor.utils")
+UNSEEN = ("survived", "no tests")
 
 
 def prepare(name):
@@ -74,14 +78,13 @@ def prepare(name):
 
 
 def outcomes(folder):
-    """The outcome of each mutant of a group, by file and name."""
+    """File, name and outcome of each mutant of a group."""
+    from mutmut.stats import status_by_exit_code
+
     for path in sorted(folder.glob(f"mutants/{PACKAGE}/**/*.meta")):
         file = path.relative_to(folder / "mutants" / PACKAGE).with_suffix("")
         for mutant, code in json.loads(path.read_text())["exit_code_by_key"].items():
-            outcome = "not run" if code is None else EXIT_CODES.get(code)
-            if outcome is None:
-                outcome = "timeout" if code in (24, 36, 152, 255, -24) else "killed"
-            yield str(file), mutant, outcome
+            yield str(file), mutant, status_by_exit_code[code]
 
 
 def report(names):
@@ -109,7 +112,10 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_unconfigure():
-    """Leave what is loaded out of the collections of garbage in each mutant's fork."""
+    """Load what the processes of the mutants would load, each anew."""
+    for name in LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.freeze()
 
 
@@ -118,14 +124,22 @@ def main():
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--processes", default="2")
     parser.add_argument("--report", action="store_true", help="only count")
+    parser.add_argument(
+        "--survivors", action="store_true", help="try those again that no test saw"
+    )
     options = parser.parse_args()
-    names = options.groups or list(GROUPS)
+    names = options.groups or [*GROUPS]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / ".ci")}
     mutmut = Path(sys.executable).with_name("mutmut")
-    for name in names:
-        if not options.report:
-            command = [mutmut, "run", "--max-children", options.processes]
-            subprocess.run(command, cwd=prepare(name), env=env, check=True)
+    for name in () if options.report else names:
+        command = [mutmut, "run", "--max-children", options.processes]
+        folder = prepare(name)
+        if options.survivors:
+            found = [m for _, m, outcome in outcomes(folder) if outcome in UNSEEN]
+            if not found:
+                continue
+            command += found
+        subprocess.run(command, cwd=folder, env=env, check=True)
     report(names)
 
 

@@ -39,11 +39,12 @@ def test_columns_far_from_zero(offset, fits):
     assert fits_float32(X.astype(np.float32))
 
 
+@pytest.mark.parametrize("n_rows", [2, 40])
 @pytest.mark.parametrize(("share", "fits"), [(0.9, True), (1.1, False)])
-def test_the_rounding_that_a_deviation_bears(share, fits):
+def test_the_rounding_that_a_deviation_bears(share, fits, n_rows):
     # The size is 1, and its rounding this share of what the deviation bears.
     deviation = precision.ROUNDED / (share * precision.BEARABLE)
-    X = 1 - deviation * (1 + (-1.0) ** np.arange(40))
+    X = 1 - deviation * (1 + (-1.0) ** np.arange(n_rows))
     assert fits_float32(X[:, None]) is fits
 
 
@@ -54,10 +55,10 @@ def test_a_constant_column_loses_nothing():
 def test_one_row_in_many_that_no_look_sees():
     # Rows between those that are looked at tell of the deviation by the range alone.
     X = np.full(3000, 1e4)
-    X[1] += 1
-    assert not fits_float32(X[:, None])
-    X[1] += 1e4
-    assert fits_float32(X[:, None])
+    for difference, fits in ((60, False), (70, True)):
+        # At the limit it is that of 66 among so many rows.
+        X[1] = 1e4 + difference
+        assert fits_float32(X[:, None]) is fits
 
 
 def test_the_deviation_is_that_of_rows_all_over():
@@ -74,6 +75,11 @@ def test_ranges_of_columns(at_once, monkeypatch):
     low, high = ranges(X)
     assert torch.equal(low, X.amin(0))
     assert torch.equal(high, X.amax(0))
+
+
+def test_ranges_of_one_row():
+    row = torch.randn(1, 3)
+    assert all(torch.equal(end, row[0]) for end in ranges(row))
 
 
 def test_ranges_of_no_columns():

@@ -186,8 +186,10 @@ class TestWeights:
 )
 def test_a_pair_to_validate_with(pair):
     check.check_pair(pair)
-    # Two rows that are pairs of numbers, and a first one with a shape of one dimension.
+    # Two rows and two labels, whatever holds them, are no pairs themselves.
     check.check_pair(([(X[0], 1), (X[1], 2)], Y))
+    check.check_pair(([X[0], X[1]], [Y[:1], Y[1:2]]))
+    check.check_pair((np.ones((2, 2, 2)), np.ones((2, 2, 2))))
 
 
 @pytest.mark.parametrize(
@@ -213,3 +215,10 @@ def test_as_many_labels_and_weights_as_rows():
     for wrong in ((X, Y[:3]), (X, Y, np.ones(3)), (X[:3], Y)):
         with pytest.raises(ValueError, match=r"inconsistent.*3"):
             check.check_rows(*wrong)
+
+
+def test_the_kind_that_an_answer_has():
+    assert check.is_float32(X.astype(np.float32))
+    assert check.is_float32(torch.ones(2))
+    assert not check.is_float32(X)
+    assert not check.is_float32(X.tolist())

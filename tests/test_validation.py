@@ -29,6 +29,16 @@ class Mute:
         raise ArithmeticError
 
 
+class Held:
+    """An array that only NumPy can read."""
+
+    def __len__(self):
+        return 2
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(ROWS, dtype)
+
+
 class TestParameters:
     @pytest.mark.parametrize(
         ("given", "sizes"),
@@ -73,8 +83,12 @@ class TestParameters:
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         assert check.resolve_device("auto") == torch.device(kind)
 
-    @pytest.mark.parametrize("device", ["cpu", torch.device("cpu"), "cpu:0"])
-    def test_a_device_that_is_there(self, device):
+    @pytest.mark.parametrize(
+        "device", ["cpu", torch.device("cpu"), "cpu:0", "cuda", "cuda:3", "mps"]
+    )
+    def test_a_device_that_is_there(self, device, monkeypatch):
+        if "cpu" not in str(device):
+            monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
         found = check.resolve_device(device)
         assert isinstance(found, torch.device)
         assert found == torch.device(device)
@@ -105,7 +119,8 @@ class TestParameters:
         assert check.resolve_optimizer(given) is kind
 
     @pytest.mark.parametrize(
-        "given", [None, "", "sdg", 3, dict, torch.optim.LBFGS, torch.optim.SparseAdam]
+        "given",
+        [None, "", [], "sdg", 3, dict, torch.optim.LBFGS, torch.optim.SparseAdam],
     )
     def test_bad_optimizers(self, given):
         with refused(
@@ -240,6 +255,8 @@ class TestFeatures:
             checked(X, digits)
         with refused("Input X contains infinity or a value too large for ..."):
             checked(sp.csr_array(X), digits)
+        with refused("Input X contains infinity or a value too large for ..."):
+            checked(pd.DataFrame(X).astype(pd.SparseDtype(float, 0)), digits)
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("digits", [None, "float32", "needed"])
@@ -274,11 +291,23 @@ class TestFeatures:
         assert check._first_not_finite(np.array([[{}, 1.0]], object)) is None
         assert check._first_not_finite(ROWS) is None
 
-    def test_the_kind_that_an_answer_has(self):
-        assert check.is_float32(ROWS.astype(np.float32))
-        assert check.is_float32(torch.ones(2))
-        assert not check.is_float32(ROWS)
-        assert not check.is_float32([[1.0]])
+    def test_the_strides_of_a_single_column_do_not_matter(self):
+        # Of one column both orders are contiguous, so nothing asks for a copy.
+        column = np.ones(9, np.float32)
+        column = np.lib.stride_tricks.as_strided(column, (9, 1), (4, 36))
+        assert column.flags.c_contiguous
+        assert checked(column).strides == (4, 4)
+
+    @pytest.mark.parametrize("digits", ["float32", "needed", "all"])
+    def test_any_strides(self, digits):
+        for dtype in (np.float32, np.float64):
+            X = ROWS.astype(dtype)[::-1, ::-1]
+            np.testing.assert_array_equal(checked(X, digits), X)
+
+    def test_an_array_that_only_numpy_reads(self):
+        clf = STDClassifier()
+        np.testing.assert_array_equal(checked(Held(), estimator=clf), ROWS)
+        assert clf.n_features_in_ == 3
 
 
 class TestDeviceTensors:
@@ -318,6 +347,34 @@ class TestDeviceTensors:
         assert clf.n_features_in_ == 3
         with refused(message):
             _check_device_tensor(clf, X, reset=False)
+
+    @pytest.mark.parametrize(
+        ("digits", "dtype"),
+        [(None, torch.float64), ("float32", torch.float32), ("all", torch.float64)],
+    )
+    def test_they_stay_there(self, digits, dtype, monkeypatch):
+        asked, clf = [], LwALClassifier()
+
+        def note(*given):
+            asked.append(given)
+            return torch.tensor(ROWS) + 1e9
+
+        monkeypatch.setattr(check, "_check_device_tensor", note)
+        X = torch.empty(2, 3, device="meta", requires_grad=True)
+        found = checked(X, digits, False, clf)
+        assert isinstance(found, torch.Tensor)
+        assert found.dtype == dtype
+        ((estimator, given, reset),) = asked
+        assert (estimator, given.device.type, reset) == (clf, "meta", False)
+        assert not given.requires_grad
+
+    def test_one_that_can_not_be_read(self, monkeypatch):
+        def fail(*_):
+            raise RuntimeError("lost")
+
+        monkeypatch.setattr(check, "_check_device_tensor", fail)
+        with refused("X can not be read as an array: lost"):
+            checked(torch.empty(2, 3, device="meta"))
 
     def test_another_width_after_another_fit(self):
         clf = LwALClassifier()

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from sklearn_lwal import AdaptiveLabels
-from sklearn_lwal.heads import functional as F
 from sklearn_lwal.heads._head import Head
 from sklearn_lwal.heads.adaptive_head import FAR_AWAY, AdaptiveHead
 from sklearn_lwal.heads.linear import StandardizedLinear
@@ -144,24 +143,6 @@ class TestRunningMeans:
 
         parameters = [p.detach().requires_grad_() for p in head.linear.parameters()]
         assert torch.autograd.gradcheck(loss, (x.requires_grad_(), *parameters))
-
-
-def test_targets_of_labels():
-    labels, means = torch.randn(3, 2).double(), torch.randn(3, 2).double()
-    share, z = torch.rand(3, 6).double(), torch.randn(6, 2).double()
-    present = torch.tensor([True, False, True])
-    for momentum in (0.0, 0.3):
-        for update in (True, False, torch.tensor(True), torch.tensor(False)):
-            base, left = F.label_move(labels, means, share, present, momentum, update)
-            kept = torch.where(present & torch.as_tensor(update), momentum, 1.0)
-            expected = torch.lerp(means + share @ z, labels, kept[:, None].double())
-            torch.testing.assert_close(base + left @ z, expected)
-            alone, left = F.label_move(labels, means, None, present, momentum, update)
-            torch.testing.assert_close(alone, base)
-            assert left is None
-    base, _ = F.label_move(labels, means, None, present)
-    torch.testing.assert_close(base[[0, 2]], means[[0, 2]])
-    torch.testing.assert_close(base[1], labels[1])
 
 
 class TestStart:
@@ -340,19 +321,3 @@ class TestHead:
         ):
             with pytest.raises((NotImplementedError, AttributeError)):
                 call()
-
-
-def test_options_as_numbers():
-    assert [F.number(option) for option in (True, False)] == [1, 0]
-    assert type(F.number(True)) is int
-    for option in (3, 2**63 - 1, 1 - 2**63, 0.5):
-        assert F.number(option) is option
-    for option in (2**63, -(2**63), 10**30):
-        assert (type(F.number(option)), F.number(option)) == (float, float(option))
-    assert F.number(10**400) == 2.0**1000
-    tensor = torch.tensor(3)
-    assert F.number(tensor) is tensor
-    assert F.is_zero(0)
-    assert F.is_zero(0.0)
-    assert not F.is_zero(1e-30)
-    assert F.is_zero(torch.tensor(0.0)) is False

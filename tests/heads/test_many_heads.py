@@ -227,7 +227,7 @@ def test_biases_that_count_for_some():
 
 
 # Leading dimensions of many heads: of all, and of those that have something in common.
-LEADING = [(), (2, 3)]
+LEADING = [(), (3,), (2, 3)]
 COMMON = pytest.mark.parametrize("common", [(2, 3), (2, 1), (1, 3)])
 
 
@@ -264,9 +264,11 @@ def test_the_product_of_one_head_is_a_new_tensor():
     assert torch.equal(base, before)
 
 
-@pytest.mark.parametrize("leading", [*LEADING, (2, 1)])
+@pytest.mark.parametrize("leading", [(), (2,), (1,), (2, 3), (2, 1)])
 def test_common_products(leading):
-    a = double(*(leading and (2, 3)), 4, 6)
+    # One factor is common to three heads where there is but one.
+    of_each = [max(n, 3) if n == 1 else n for n in leading[-1:]]
+    a = double(*leading[:-1], *of_each, 4, 6)
     b = double(*leading, 6, 5)
     found = F.common_product(a, b)
     torch.testing.assert_close(found, a @ b)

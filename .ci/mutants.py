@@ -104,11 +104,15 @@ def report(names):
 
 
 def pytest_collection_modifyitems(items):
-    """Run the quickest tests first: this module is a plugin of the runs, too."""
+    """Run the quickest tests first, and none that is slow.
+
+    This module is a plugin of the runs, too.
+    """
     seconds = {}
     if Path("mutmut-stats.json").exists():
         seconds = json.loads(Path("mutmut-stats.json").read_text())["duration_by_test"]
-    items.sort(key=lambda item: seconds.get(item.nodeid, 0))
+    quick = (item for item in items if not item.get_closest_marker("slow"))
+    items[:] = sorted(quick, key=lambda item: seconds.get(item.nodeid, 0))
 
 
 def pytest_unconfigure():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 import torch
@@ -42,12 +43,7 @@ class Held:
 class TestParameters:
     @pytest.mark.parametrize(
         ("given", "sizes"),
-        [
-            (3, (3,)),
-            ((), ()),
-            ([1, 20], (1, 20)),
-            (np.array([4, 5], np.uint8), (4, 5)),
-        ],
+        [(3, (3,)), ((), ()), ([1, 9], (1, 9)), (np.array([4], np.uint8), (4,))],
     )
     def test_hidden_layer_sizes(self, given, sizes):
         found = check.check_hidden_layer_sizes(given)
@@ -71,12 +67,7 @@ class TestParameters:
 
     @pytest.mark.parametrize(
         ("cuda", "mps", "kind"),
-        [
-            (False, False, "cpu"),
-            (False, True, "mps"),
-            (True, False, "cuda"),
-            (True, True, "cuda"),
-        ],
+        [(False, False, "cpu"), (False, True, "mps"), (True, True, "cuda")],
     )
     def test_the_device_that_is_chosen(self, cuda, mps, kind, monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -285,6 +276,16 @@ class TestFeatures:
             checked(Mute())
         with refused("X can not be read as an array: ..."):
             checked([torch.ones(3, requires_grad=True)])
+
+    def test_a_polars_frame_of_objects(self):
+        # scikit-learn leaves them as they are.
+        good, bad = (
+            pl.DataFrame({"a": pl.Series([1, value], dtype=pl.Object)})
+            for value in (1.5, np.inf)
+        )
+        assert checked(good, None).tolist() == [[1.0], [1.5]]
+        with refused("Input X contains infinity ..."):
+            checked(bad, None)
 
     def test_a_value_that_no_float_is(self):
         assert check._first_not_finite(np.array([["a", 1.0]], object)) is None

@@ -129,6 +129,9 @@ def main():
     parser.add_argument("--processes", default="2")
     parser.add_argument("--report", action="store_true", help="only count")
     parser.add_argument(
+        "--digits", default="", help="try those alone whose numbers end in one of these"
+    )
+    parser.add_argument(
         "--survivors", action="store_true", help="try those again that no test saw"
     )
     options = parser.parse_args()
@@ -143,6 +146,7 @@ def main():
             if not found:
                 continue
             command += found
+        command += [f"*__mutmut_*{digit}" for digit in options.digits]
         subprocess.run(command, cwd=folder, env=env, check=True)
     report(names)
 

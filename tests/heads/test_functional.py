@@ -90,9 +90,9 @@ def test_targets_of_labels():
 
 @pytest.mark.parametrize("offset", [0.0, 100.0, 1000.0])
 def test_distances_keep_their_digits_far_from_the_origin(offset):
-    # The naive expansion in float32 is off by 0.5 here at an offset of 1000.
-    z = torch.randn(50, 16) * 0.01 + offset
-    labels = torch.randn(10, 16) * 0.01 + offset
+    # The naive expansion in float32 is off by more than 1 here at an offset of 1000.
+    place = offset * torch.linspace(-1, 1, 16)
+    z, labels = (torch.randn(n, 16) * 0.01 + place for n in (50, 10))
     exact = np.linalg.norm(z.double()[:, None] - labels.double()[None], axis=2)
     np.testing.assert_allclose(F.pairwise_distance(z, labels), exact, atol=1e-4)
 

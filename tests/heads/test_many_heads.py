@@ -277,9 +277,9 @@ def test_common_products(leading):
         assert found.mT.is_contiguous()
 
 
-@pytest.mark.parametrize("common", [(), (2, 3), (2, 1)])
+@pytest.mark.parametrize("common", [(), (3,), (1,), (2, 3), (2, 1), (1, 2, 1)])
 def test_inner_products(common):
-    a, b = double(*common, 4, 5), double(*(common and (2, 3)), 4, 5)
+    a, b = double(*common, 4, 5), double(*(common and (*common[:-1], 3)), 4, 5)
     expected = (a * b).sum((-2, -1))
     found = F.inner_product(a, b)
     assert found.shape == expected.shape

@@ -193,8 +193,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
         scatter = scatter + found
     offset = torch.zeros_like(mass) if offset is None else offset.to(mass)
     offsets = torch.stack([offset, log_prior(mass)])
-    # On a dozen rows an extreme temperature may look best by chance. This penalty has
-    # the weight of one row and keeps it near 1.
+    # On few rows an extreme temperature may win by chance: penalise it like one row.
     doubt = weight.mean().item() * LOG_TEMPERATURES.square()
     losses = doubt.repeat(len(shrinkages), len(offsets), 1)
     total = 0.0
@@ -212,8 +211,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
             losses[i] += loss.cpu()
         total += float(known)
     if total == 0:
-        # No row could be held out, for example with one row in each class: take the
-        # strongest shrinkage.
+        # No row could be held out, for example with a single row in each class.
         return shrinkages[-1], 1.0, False, scatter
     best = torch.unravel_index(losses.argmin(), losses.shape)
     i, prior, j = (int(k) for k in best)

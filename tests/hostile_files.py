@@ -222,7 +222,7 @@ FORGED = {
     "generator": (tensor("generator", torch.zeros_like), "Invalid mt19937"),
     "generator beyond its end": (
         tensor("generator", lambda t: _with_place(t, 624, 624)),
-        "none that it can have",
+        "not a valid one",
     ),
     "short generator": (tensor("generator", lambda t: t[:9]), "size to be 9"),
     "position": (

@@ -107,7 +107,7 @@ def test_header_of_another_length(path, length):
     length = len(data) - 7 if length == "size" else length
     path.write_bytes(length.to_bytes(8, "little") + data[8:])
     tracemalloc.start()
-    with pytest.raises(ValueError, match=r"too short|no file that the save method"):
+    with pytest.raises(ValueError, match=r"shorter than|not a file that the save"):
         archive.read(path)
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
@@ -115,7 +115,7 @@ def test_header_of_another_length(path, length):
 
 def test_long_headers_are_not_read(path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_HEADER", 500)
-    with pytest.raises(ValueError, match="too short"):
+    with pytest.raises(ValueError, match="shorter than"):
         archive.read(path)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="as arrays"):
@@ -140,7 +140,7 @@ OTHERS = {
 @pytest.mark.parametrize("write", OTHERS.values(), ids=OTHERS)
 def test_other_files(write, path):
     write(path)
-    with pytest.raises(ValueError, match=r"no file that (the )?save"):
+    with pytest.raises(ValueError, match=r"not a file that (the )?save"):
         archive.read(path)
 
 

@@ -87,7 +87,7 @@ class TestOfLabels:
         display = Display.from_estimator(clf, names=names)
         shown = texts(display.ax_) + [t.get_text() for t in display.ax_.texts]
         assert set(names) <= set(shown)
-        with pytest.raises(ValueError, match="one entry a class, 10"):
+        with pytest.raises(ValueError, match="each of the 10 classes"):
             Display.from_estimator(clf, names=names[:3])
 
     def test_wants_a_fitted_classifier(self, Display):

@@ -1,1 +1,1 @@
-"""The file format: what a file holds, and how a stranger's file is checked."""
+"""The file format: encoding, reading and writing, and checks of untrusted files."""

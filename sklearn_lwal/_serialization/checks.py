@@ -1,4 +1,4 @@
-"""What a file must hold to be a classifier: names, kinds, and shapes of tensors."""
+"""Checks of a classifier's file: names, types, and shapes of tensors."""
 
 from numbers import Real
 
@@ -7,18 +7,18 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 
 from .file import DAMAGED, shown
 
-# Bytes that a network may need beside those of its tensors in the file: so many, or so
-# many times theirs.
+# Bytes that a network may need for buffers that the file does not store: this many, or
+# this many times the bytes of its stored tensors.
 UNSTORED, TIMES_STORED = 2**30, 64
 
 
 def wrong(what, found):
-    """A ValueError that says what is there in the place of something else."""
+    """A ValueError for an invalid value ``found``, where ``what`` was expected."""
     return ValueError(f"The {what} can not be {shown(found)}. {DAMAGED}")
 
 
 def check_fields(value, what, kinds):
-    """``value``, a dict that has just the keys of ``kinds``, and values of its types.
+    """``value``, a dict with exactly the keys of ``kinds`` and values of its types.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def check_fields(value, what, kinds):
 
 
 def check_tensors(stored, module, what, advice=DAMAGED):
-    """Raise a ValueError where the tensors are not such as the module has."""
+    """Raise a ValueError if the tensors do not match those of the module."""
     expected = module.state_dict()
     missing = sorted(expected.keys() - stored.keys())
     surplus = sorted(stored.keys() - expected.keys())
@@ -49,12 +49,12 @@ def check_tensors(stored, module, what, advice=DAMAGED):
 
 
 def check_like(stored, expected, name, advice=DAMAGED):
-    """Raise a ValueError where a tensor is not of the shape and type of another."""
+    """Raise a ValueError if a tensor does not have the shape and dtype of another."""
     for value in (stored, expected):
         if not isinstance(value, torch.Tensor):
             raise wrong(f"tensor {name!r}", value)
     if isinstance(expected, UninitializedTensorMixin):
-        return  # It takes any.
+        return  # A lazy module takes any shape.
     found, needed = ((t.dtype, tuple(t.shape)) for t in (stored, expected))
     if found != needed:
         raise ValueError(
@@ -64,9 +64,10 @@ def check_like(stored, expected, name, advice=DAMAGED):
 
 
 def check_kinds(stored, known, name):
-    """Raise a ValueError where a state is not made as another one is.
+    """Raise a ValueError if a state does not have the structure of another.
 
-    Dicts have the same keys, tensors the same shapes, and numbers are any but NaN.
+    Dicts must have the same keys and tensors the same shapes; a number may be any but
+    NaN.
     """
     if isinstance(known, dict):
         check_fields(stored, name, dict.fromkeys(known, object))
@@ -82,9 +83,9 @@ def check_kinds(stored, known, name):
 
 
 def check_finite(tensors):
-    """Raise a ValueError where a model would predict from what is no number.
+    """Raise a ValueError if a weight is NaN or infinite.
 
-    Only of the library's own layers: a backbone may hold anything.
+    This checks the library's own layers only: a backbone may hold any value.
     """
     for name, tensor in tensors.items():
         if not name.startswith("backbone.") and not tensor.isfinite().all():
@@ -94,15 +95,16 @@ def check_finite(tensors):
 
 
 def check_unstored(module):
-    """Raise a ValueError where a small file would ask for very much memory.
+    """Raise a ValueError if a small file would allocate a lot of memory.
 
-    Buffers that are made anew, an identity matrix of the classes, are in no file.
+    Files do not store buffers that are recomputed, such as the identity matrix of the
+    classes.
     """
     stored = module.state_dict()
     buffers = dict(module.named_buffers())
     needed = sum(buffers[name].nbytes for name in buffers.keys() - stored.keys())
     if needed > max(UNSTORED, TIMES_STORED * sum(t.nbytes for t in stored.values())):
         raise ValueError(
-            f"A model of so many classes and so few weights needs {needed} bytes that "
-            "are in no file of its own, which none may ask for."
+            f"The model needs {needed} bytes for buffers that the file does not store, "
+            "which is too much for a file of this size."
         )

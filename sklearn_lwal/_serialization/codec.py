@@ -1,7 +1,7 @@
-"""Python values as JSON and tensors, and back, without running anything.
+"""Encode Python values as JSON and tensors, and decode them without running code.
 
-What JSON has no word for is an object with one key that begins with ``$``. Arrays and
-tensors are named there and kept apart.
+A value that JSON cannot express becomes an object with one key that begins with ``$``.
+Arrays and tensors are stored separately; the JSON holds their names.
 """
 
 import math
@@ -14,19 +14,19 @@ import torch
 
 from .file import DAMAGED, shown
 
-# Characters of an array of strings, which may be far wider than what it holds, and of
-# all those that one file may have.
+# Most characters of one array of strings, counted at the width of its dtype, and of all
+# arrays of strings in one file.
 MAX_CHARACTERS, ALL_CHARACTERS = 2**23, 2**24
-# Python finds a place for larger keys so slowly that a file could make it take forever.
+# Hashing large ints is slow: a malicious file could make it take forever.
 LARGEST_KEY = 2**63
 
 
 class NotPlain(TypeError):
-    """A value that can not be written."""
+    """A value that cannot be encoded."""
 
 
 def encode(value, tensors, name):
-    """``value`` as what JSON can hold.
+    """Encode ``value`` for JSON.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def encode(value, tensors, name):
         paths, torch devices, optimizers of ``torch.optim``, and lists, tuples and
         dicts of these.
     tensors : dict of str to tensor
-        Takes the arrays.
+        Arrays and tensors are added to it.
     name : str
-        What they are called there; other than those that are there already.
+        Prefix of their names; it is extended where a name is taken.
 
     Raises
     ------
     NotPlain
-        If there is anything else in it. The message is words for that.
+        If ``value`` contains anything else. The message describes that.
     """
     if isinstance(value, np.generic):
         return _encode_scalar(value)
@@ -119,7 +119,7 @@ def _encode_array(array, tensors, name):
     native = array.astype(array.dtype.newbyteorder("="))
     native = native.view(np.int64) if kind in "mM" else native
     kept = _keep(torch.from_numpy(native), tensors, name)
-    # Of the order hangs what joblib takes for the same array.
+    # joblib.hash distinguishes C order from Fortran order.
     order = "F" if array.flags.fnc else "C"
     return {"$array": [kept, array.dtype.str, order]}
 
@@ -140,20 +140,20 @@ def _optimizer(name):
 
 
 def decode(value, tensors):
-    """What :func:`encode` was given.
+    """Decode a value that :func:`encode` returned.
 
-    Each tensor that is asked for is taken out of ``tensors``, so none can be had twice.
+    Each tensor in use is removed from ``tensors``, so none can appear twice.
 
     Raises
     ------
     ValueError
-        If no call of :func:`encode` gives this.
+        If :func:`encode` cannot have returned this.
     """
     return _decode(value, _Parts(tensors, ALL_CHARACTERS))
 
 
 class _Parts:
-    """What is left of a file's tensors and of the characters that it may ask for."""
+    """Tensors of a file that are not in use yet, and its remaining characters."""
 
     def __init__(self, tensors, characters):
         self.tensors, self.characters = tensors, characters
@@ -191,7 +191,7 @@ def _decode(value, parts):
 
 
 def _dtype(text):
-    # NumPy also takes names, lists and much else.
+    # np.dtype accepts names, lists and much else.
     if not re.fullmatch(r"[<>|][biufmMUO]\d{0,9}(\[\d{0,9}\w{1,3}\])?", text):
         raise ValueError(f"dtype {text}")
     return np.dtype(text)
@@ -203,7 +203,7 @@ def _decode_scalar(item, parts):
     if dtype.kind not in "biuf" or isinstance(number, list):
         raise ValueError(f"dtype {dtype}")
     number = _decode(number, parts)
-    # NumPy 1 would wrap it.
+    # NumPy 1 would wrap a number out of range.
     if dtype.kind in "iu" and not (
         np.iinfo(dtype).min <= number <= np.iinfo(dtype).max
     ):
@@ -240,7 +240,7 @@ def _decode_items(item, parts):
 def _decode_random(item, parts):
     key, position, has_gauss, gauss = _decode(item, parts)
     fits = isinstance(key, np.ndarray) and (key.dtype, key.shape) == (np.uint32, (624,))
-    # NumPy does not look: a position beyond the end would read what lies there.
+    # NumPy does not check the position and would read out of bounds.
     fits = fits and type(position) is int and 0 <= position <= 624
     if not (fits and has_gauss in (0, 1) and isinstance(gauss, float)):
         raise ValueError("not one of MT19937")
@@ -252,7 +252,7 @@ def _decode_random(item, parts):
 def _decode_dict(pairs, parts):
     pairs = [(key, value) for key, value in _decode(pairs, parts)]
     if not all(_is_key(key) for key, _ in pairs):
-        raise ValueError("a key that none has")
+        raise ValueError("an invalid key")
     return dict(pairs)
 
 

@@ -1,8 +1,8 @@
-"""One file with JSON and tensors in it: the safetensors format, with a checksum.
+"""One file with JSON and tensors: the safetensors format with a checksum.
 
-Nothing here knows of classifiers. Reading trusts nothing that the file says of itself:
-sizes are held against those of the file before memory is asked for, and whatever is
-wrong with the file is a ValueError.
+Nothing here depends on classifiers. Reading does not trust the file: sizes are compared
+with that of the file before memory is allocated, and any defect of the file raises a
+ValueError.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from .._utils.files import as_path, naming, replacing
 
 LIBRARY = "sklearn_lwal"
 FORMAT = 1
-# What the safetensors format allows.
+# Largest header that the safetensors format allows, in bytes.
 MAX_HEADER = 100_000_000
 DAMAGED = "The file is damaged or was altered: save the model again, or copy it anew."
 
@@ -28,9 +28,9 @@ def write(path, content, tensors):
     Parameters
     ----------
     path : path
-        What is there already stays as it is until the new file is complete.
+        An existing file stays as it is until the new one is complete.
     content : object
-        What JSON can hold; ASCII characters alone, finite numbers.
+        Anything that JSON can hold, with finite numbers only.
     tensors : dict of str to tensor
 
     Raises
@@ -38,11 +38,11 @@ def write(path, content, tensors):
     ValueError
         If the JSON is too long for the format.
     TypeError
-        If ``path`` is none.
+        If ``path`` is not a path.
     OSError
-        If the file can not be written.
+        If the file cannot be written.
     """
-    # The format takes neither strides nor tensors that share memory.
+    # The format accepts neither strides nor tensors that share memory.
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
@@ -57,7 +57,7 @@ def write(path, content, tensors):
     data = safetensors.torch.save(tensors, metadata)
     if int.from_bytes(data[:8], "little") > MAX_HEADER:
         raise ValueError(
-            f"What is to be written besides arrays takes more than {MAX_HEADER} bytes. "
+            f"The contents other than arrays take more than {MAX_HEADER} bytes. "
             "Pass long lists of numbers, such as label_embeddings, as arrays."
         )
     with replacing(path) as file:
@@ -65,7 +65,7 @@ def write(path, content, tensors):
 
 
 def read(path):
-    """What :func:`write` was given.
+    """Read the content and the tensors of a file that :func:`write` wrote.
 
     Returns
     -------
@@ -75,29 +75,29 @@ def read(path):
     Raises
     ------
     ValueError
-        If this is no such file, one of another format, or not as it was written.
+        If the file is not such a file, has another format version, or was altered.
     TypeError
-        If ``path`` is none.
+        If ``path`` is not a path.
     OSError
-        If the file can not be read.
+        If the file cannot be read.
     """
     path = as_path(path)
     with naming(path), open(path, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("It is no file. Pass the path that save was given.")
+            raise ValueError("It is not a regular file. Pass the path given to save.")
         metadata = _metadata(_header(file))
         file.seek(0)
         tensors = _tensors(file.read())
     text = metadata.get("content", "")
     if metadata.get("sha256") != _checksum(text, tensors):
-        raise ValueError(f"Its checksum is not that of what it holds. {DAMAGED}")
+        raise ValueError(f"Its checksum does not match its contents. {DAMAGED}")
     return _parsed(text), tensors
 
 
 def shown(value):
-    """A few characters for a value in a message, none that controls a terminal.
+    """A short text for a value in a message, without control characters.
 
-    What a file holds may be long, or made to harm.
+    A value from a file may be long, or malicious.
     """
     text, most = (
         (str(value), 200) if isinstance(value, Exception) else (repr(value), 80)
@@ -107,20 +107,19 @@ def shown(value):
 
 
 def _header(file):
-    """The header's bytes, no more of them than there are in the file."""
+    """The header's bytes; its length is checked against the size of the file."""
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, MAX_HEADER):
         raise ValueError(
-            "It is too short for what its first bytes say of its length: it is no file "
-            "that save wrote, or only a part of one. Save the model again, or copy it "
-            "anew."
+            "It is shorter than its first bytes say: it is not a file that save wrote, "
+            "or only a part of one. Save the model again, or copy it anew."
         )
     return file.read(length)
 
 
 def _metadata(header):
-    """The part of the header that is ours."""
+    """The entries of the header that :func:`write` made."""
     try:
         metadata = _parsed(header.decode()).get("__metadata__")
         ours = metadata["library"] == LIBRARY
@@ -128,15 +127,15 @@ def _metadata(header):
         ours = False
     if not ours:
         raise ValueError(
-            "It is no file that the save method of a classifier wrote, or its first "
-            "bytes are damaged: pass such a file, or copy it anew. Files of pickle and "
-            "joblib are loaded by those; load them only from whom you trust."
+            "It is not a file that the save method of a classifier wrote, or its first "
+            "bytes are damaged: pass such a file, or copy it anew. Load pickle and "
+            "joblib files with pickle and joblib, and only from people you trust."
         )
     if metadata.get("format") != str(FORMAT):
         raise ValueError(
-            f"Its format is number {shown(metadata.get('format'))}, this version of "
-            f"sklearn_lwal reads number {FORMAT}. Install the version that wrote it, "
-            "or a later one."
+            f"Its format has number {shown(metadata.get('format'))}, but this version "
+            f"of sklearn_lwal reads number {FORMAT}. Install the version that wrote "
+            "it, or a later one."
         )
     return metadata
 
@@ -144,13 +143,13 @@ def _metadata(header):
 def _tensors(data):
     try:
         return safetensors.torch.load(data)
-    except Exception as error:  # Which ones, depends on the version.
+    except Exception as error:  # The exception depends on the safetensors version.
         raise ValueError(f"Its tensors can not be read ({error}). {DAMAGED}") from error
 
 
 def _parsed(text):
     def refuse(constant):
-        raise ValueError(f"{constant} is no JSON")
+        raise ValueError(f"{constant} is not valid JSON")
 
     try:
         return json.loads(text, parse_constant=refuse)
@@ -159,7 +158,7 @@ def _parsed(text):
 
 
 def _checksum(text, tensors):
-    """SHA-256 over the text and all that makes up the tensors."""
+    """SHA-256 of the text and of the tensors' names, dtypes, shapes and values."""
     found = hashlib.sha256(repr((FORMAT, text)).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
@@ -168,5 +167,5 @@ def _checksum(text, tensors):
 
 
 def _open_at_once(path, flags):
-    """Do not wait for whoever writes to a named pipe."""
+    """Open without waiting for the writer of a named pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

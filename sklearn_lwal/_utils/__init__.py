@@ -1,1 +1,1 @@
-"""Small parts that know nothing of classifiers: validation, seeds, files, errors."""
+"""Utilities that do not depend on classifiers: validation, seeds, files, errors."""

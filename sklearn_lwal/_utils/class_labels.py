@@ -1,13 +1,13 @@
-"""Class labels are compared by value, whatever NumPy would promote them to."""
+"""Comparison of class labels by value, without NumPy's type promotion."""
 
 import numpy as np
 
 
 def places(labels, classes):
-    """Where labels stand among the sorted classes; -1 for one that is none of them.
+    """Indices of labels among the sorted classes; -1 for a label that is not a class.
 
-    Values are equal as in Python: 1, 1.0 and True are, 1 and "1" are not, and integers
-    of 64 bits keep all their digits. Dates equal dates alone.
+    Values compare as in Python: 1, 1.0 and True are equal, 1 and "1" are not, and
+    64-bit integers keep all their digits. A date equals only another date.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def places(labels, classes):
     if kinds & {*"mM"}:
         return _places_in_time(labels, classes)
     if len(kinds) == 1 and kinds <= {*"biufcU"}:
-        # One kind is promoted to its widest type, which loses nothing.
+        # Promotion within one kind is to its widest type and loses nothing.
         found = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
         return np.where(classes[found] == labels, found, -1)
     place = {value: i for i, value in enumerate(plain(classes))}
@@ -30,7 +30,11 @@ def places(labels, classes):
 
 
 def _places_in_time(labels, classes):
-    """As :func:`places`; a finer unit reaches fewer years, and wraps silently."""
+    """:func:`places` of dates.
+
+    NumPy wraps silently when a date does not fit the range of a finer unit, so each
+    conversion is checked by its inverse.
+    """
     if labels.dtype.kind != classes.dtype.kind:
         return np.full(len(labels), -1)
     moved = labels.astype(classes.dtype)
@@ -39,8 +43,8 @@ def _places_in_time(labels, classes):
 
 
 def plain(labels):
-    """The labels as Python values, which compare by value; dates stay NumPy's."""
-    # tolist() makes numbers of dates in nanoseconds.
+    """The labels as a list of Python values; dates stay NumPy scalars."""
+    # tolist() converts dates in nanoseconds to ints.
     values = list(labels) if labels.dtype.kind in "mM" else labels.tolist()
     return [_plain(value) for value in values] if labels.dtype.kind == "O" else values
 
@@ -56,12 +60,12 @@ def same_labels(labels, classes):
 
 
 def encode(labels, classes, name="y"):
-    """Places of the labels among the sorted classes, int64.
+    """Indices of the labels among the sorted classes, int64.
 
     Raises
     ------
     ValueError
-        If a label is none of the classes; ``name`` says whose labels they are.
+        If a label is not among the classes; the message calls the labels ``name``.
     """
     found = places(labels, classes)
     unknown = labels[found < 0]

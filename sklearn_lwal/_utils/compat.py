@@ -1,14 +1,14 @@
-"""Every branch on a scikit-learn, skorch or torch version, and nothing else."""
+"""All code that depends on the version of scikit-learn, skorch or torch."""
 
 import inspect
 
 import torch
 from sklearn.utils.validation import _check_sample_weight
 
-# torch.OutOfMemoryError is new in 2.5; the CUDA name exists in all versions.
+# torch.OutOfMemoryError was added in 2.5; the CUDA name exists in all versions.
 OutOfMemoryError = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
 
-# Earlier exporters to ONNX fail with the onnxscript of today.
+# Earlier ONNX exporters fail with current releases of onnxscript.
 EXPORTS_ONNX = torch.__version__ >= "2.8"  # compared as versions
 
 
@@ -22,7 +22,7 @@ def _knows_autocast(device_type):
 
 AUTOCAST_DEVICES = tuple(filter(_knows_autocast, ("cpu", "cuda", "mps")))
 
-# Renamed in scikit-learn 1.8.
+# scikit-learn 1.8 renamed this parameter.
 _NON_NEGATIVE = next(
     name
     for name in ("ensure_non_negative", "only_non_negative")

@@ -1,4 +1,4 @@
-"""What happens to the model and to the message when training fails."""
+"""Error handling of training: the estimator's state and the message."""
 
 import contextlib
 
@@ -7,9 +7,9 @@ from .compat import OutOfMemoryError
 
 @contextlib.contextmanager
 def unchanged_on_error(estimator, resume):
-    """Leave the estimator as it was when training fails.
+    """Restore the estimator when training fails.
 
-    ``resume`` says whether its net is to be trained on, in place.
+    ``resume`` says whether its present net is trained further, in place.
     """
     before = vars(estimator).copy()
     if resume:
@@ -17,7 +17,7 @@ def unchanged_on_error(estimator, resume):
     try:
         yield
     except BaseException:
-        # Never without what another thread may be looking for.
+        # Another thread may be predicting, so no attribute may be missing meanwhile.
         vars(estimator).update(before)
         for name in vars(estimator).keys() - before.keys():
             delattr(estimator, name)
@@ -27,7 +27,7 @@ def unchanged_on_error(estimator, resume):
         raise
 
 
-# What torch says of the host's memory, which has no error of its own.
+# Messages of torch when the host runs out of memory; there is no exception class.
 NO_MEMORY = (
     "allocate memory",
     "not enough memory",
@@ -38,7 +38,7 @@ NO_MEMORY = (
 
 @contextlib.contextmanager
 def memory_errors(advice):
-    """Turn a lack of memory into an error that says what helps."""
+    """Turn an out-of-memory error into a MemoryError that includes ``advice``."""
     try:
         yield
     except (RuntimeError, TypeError) as error:

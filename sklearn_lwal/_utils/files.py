@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, and the paths that lead to them.
+"""Atomic writing of files, and their paths.
 
-Every error of the file system says which file it is about.
+Every file system error names the file that the user asked for.
 """
 
 import contextlib
@@ -11,18 +11,19 @@ import stat
 import time
 import uuid
 
-# Name of a file until it is complete, and seconds after which it never will be.
+# Temporary name of a file until it is complete, and the age in seconds at which it is
+# considered abandoned.
 _BESIDE = ".sklearn_lwal-{}.tmp"
 LEFT_OVER = 3600
 
 
 def as_path(path):
-    """A path as a str; ``~`` is the home of the user.
+    """A path as a str; ``~`` is the user's home directory.
 
     Raises
     ------
     TypeError
-        If it is none.
+        If ``path`` is not a path.
     """
     try:
         return os.path.expanduser(os.fsdecode(path))
@@ -36,7 +37,7 @@ def as_path(path):
 
 @contextlib.contextmanager
 def naming(path):
-    """Let each OSError name the file that was asked for, and no other."""
+    """Make each OSError name ``path`` instead of a temporary file."""
     try:
         yield
     except OSError as error:
@@ -46,18 +47,20 @@ def naming(path):
 
 @contextlib.contextmanager
 def replacing(path):
-    """An open file that takes the place and the rights of another once it is complete.
+    """Open a new file that replaces the one at ``path`` once it is complete.
+
+    It takes over the permissions of the file that it replaces.
 
     Raises
     ------
     TypeError
-        If ``path`` is none.
+        If ``path`` is not a path.
     OSError
-        If the file can not be written, or what is there is none.
+        If the file cannot be written, or ``path`` exists and is not a regular file.
     """
     path = as_path(path)
     with naming(path):
-        # Through a link, as ever in writing a file.
+        # Like open(), write to the target of a symbolic link.
         target = _resolved(path)
         folder = os.path.dirname(target)
         before = _status(target)
@@ -74,7 +77,7 @@ def replacing(path):
                 os.fsync(file.fileno())
             os.replace(beside, target)
         except BaseException:
-            # The error on its way tells more than one of tidying up would.
+            # The original error is more helpful than one of the cleanup.
             with contextlib.suppress(OSError):
                 os.unlink(beside)
             raise
@@ -82,15 +85,15 @@ def replacing(path):
 
 
 def remove_leftovers(folder):
-    """Remove what writing to the folder left there when it was killed, an hour ago."""
+    """Remove temporary files of writers that were killed at least an hour ago."""
     for path in glob.iglob(os.path.join(glob.escape(folder), _BESIDE.format("*"))):
         remove_if_old(path)
 
 
 def remove_if_old(path):
-    """Remove a file that is an hour old, so nobody will complete it any more.
+    """Remove a temporary file that is an hour old: its writer must be dead.
 
-    Errors are ignored: nobody asked for this, and the next write tries again.
+    Errors are ignored; the next write tries again.
     """
     with contextlib.suppress(OSError):
         if os.path.getmtime(path) < time.time() - LEFT_OVER:
@@ -99,14 +102,14 @@ def remove_if_old(path):
 
 def _resolved(path):
     try:
-        # Without strict, a link that can not be read would be taken for a file.
+        # Without strict=True, realpath treats an unreadable link as a file.
         return os.path.realpath(path, strict=True)
     except FileNotFoundError:
         return os.path.realpath(path)
 
 
 def _status(path):
-    """The file's status, or None where there is no file."""
+    """The file's status, or None if there is no file."""
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -114,11 +117,10 @@ def _status(path):
 
 
 def _sync_folder(folder):
-    """Let the new name of the file outlast a loss of power, where that can be.
+    """Flush the renaming of a file to the disk, if the system supports that.
 
-    Errors are ignored: some network drives can not, and a folder may be closed to
-    readers. The new file is complete under its name, and after a loss of power there
-    is still one whole file, that or the one before.
+    Errors are ignored: some network drives cannot do it, and the folder may be
+    unreadable. Even then a power failure leaves one complete file, the old or the new.
     """
     if os.name != "posix":
         return

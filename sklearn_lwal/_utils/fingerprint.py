@@ -1,4 +1,4 @@
-"""Hashes that tell whether a model, its weights or a parameter are still the same."""
+"""Hashes that detect changes of a model, its weights or a parameter."""
 
 import functools
 import hashlib
@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
-# What every module has: its parts, which are hashed by themselves, and hooks.
+# Attributes of every module: hooks, and the parts, which are hashed separately.
 MODULE_STATE = frozenset(vars(nn.Module()))
 
 
 def identity_of(model):
-    """A hash of all that a module's outputs depend on besides its inputs."""
+    """A hash of everything that determines a module's outputs besides its inputs."""
     found = hashlib.blake2b(digest_size=16)
     for name, module in model.named_modules():
         own = {k: v for k, v in vars(module).items() if k not in MODULE_STATE}
@@ -26,7 +26,7 @@ def identity_of(model):
 
 
 def weights_of(model):
-    """A hash of the parameters and buffers alone, the same in other versions."""
+    """A hash of the parameters and buffers only; it does not depend on the code."""
     return _with_weights(hashlib.blake2b(digest_size=16), model)
 
 
@@ -43,7 +43,7 @@ def _with_weights(found, model):
 
 @functools.cache
 def source_of(kind):
-    """The source of a class or, where it cannot be read, the code of its forward."""
+    """The source of a class or, if unavailable, the bytecode of its forward."""
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):
@@ -51,7 +51,7 @@ def source_of(kind):
 
 
 def _bare(code):
-    """Code without the file and the lines that it stands in, which move."""
+    """The code object without file name and line numbers, which may change."""
     constants = (_bare(c) if isinstance(c, CodeType) else c for c in code.co_consts)
     return code.replace(
         co_filename="",
@@ -68,7 +68,8 @@ def fingerprint(value):
     if isinstance(value, functools.partial):
         return repr([fingerprint(x) for x in (value.func, value.args, value.keywords)])
     if callable(value):
-        # Not what it holds, which may be a large model, nor where that lies.
+        # The hash omits what the callable holds, which may be a large model, and its
+        # address.
         named = value if hasattr(value, "__qualname__") else type(value)
         code = getattr(value, "__code__", None)
         code = code and marshal.dumps(_bare(code))
@@ -77,5 +78,5 @@ def fingerprint(value):
         value = value.detach().cpu().float().numpy()
     try:
         return joblib.hash(value)
-    except Exception:  # What holds a lambda, say.
+    except Exception:  # Objects that joblib cannot pickle, such as lambdas.
         return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,33 +1,35 @@
-"""Whether float32, in which training computes, holds what features tell."""
+"""Whether float32, the precision of training, is sufficient for the features."""
 
 import warnings
 
 import numpy as np
 import torch
 
-# Sizes of features whose squares and sums float32 holds with room to spare.
+# Magnitudes between which squares and sums of features are far from float32's limits.
 SMALL, LARGE = 1e-15, 1e15
-# The rounding that a deviation bears, and float32's share of a value.
+# Largest rounding error relative to a column's standard deviation that is acceptable,
+# and float32's relative rounding error.
 BEARABLE, ROUNDED = 1e-3, 2.0**-24
-# Rows that a deviation is estimated from, and values that are looked at in one go.
+# Number of rows to estimate a deviation from, and of values to read in one operation.
 LOOK, AT_ONCE = 1000, 4_000_000
 
 
 def as_tensor(array):
-    """A NumPy array as a tensor that shares its memory, also when read-only."""
+    """A tensor that shares the memory of a NumPy array, which may be read-only."""
     if array.flags.writeable:
         return torch.from_numpy(array)
     with warnings.catch_warnings():
-        # Memory-mapped inputs are read-only, and nothing here writes to X.
+        # Memory-mapped inputs are read-only. torch warns, but X is never written to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not wri")
         return torch.from_numpy(array)
 
 
 def fits_float32(X):
-    """Whether float32 holds dense features so well that training can compute in it.
+    """Whether training can compute with these dense features in float32.
 
-    It does not where columns lie so far from zero that it rounds away what tells their
-    rows apart (time stamps), or where their squares would be too large or too small.
+    It cannot if a column lies so far from zero, compared with its standard deviation,
+    that rounding would blur the differences between rows (time stamps are an example),
+    or if squares of values would overflow or underflow.
 
     Parameters
     ----------
@@ -41,14 +43,14 @@ def fits_float32(X):
     if X.dtype == torch.float32:
         return True
     look = X[:: max(1, len(X) // LOOK)]
-    # One value at an end makes for a deviation of at least so much.
+    # The range bounds the standard deviation from below.
     least = (high - low) / (2 * len(X) ** 0.5)
     deviation = torch.maximum(look.std(0, correction=0), least)
     return not bool((size * ROUNDED > BEARABLE * deviation)[high > low].any())
 
 
 def ranges(X):
-    """Least and largest value of each column of a tensor."""
+    """Smallest and largest value of each column of a tensor."""
     low = high = X[0]
     for rows in X.split(max(1, AT_ONCE // max(1, X.shape[1]))):
         low = torch.minimum(low, rows.amin(0))
@@ -57,7 +59,7 @@ def ranges(X):
 
 
 def converted(X, dtype):
-    """An array or a tensor in another precision, its rows one after the other."""
+    """An array or a tensor in another precision; arrays come out in C order."""
     if isinstance(X, torch.Tensor):
         return X.to(getattr(torch, dtype))
     return np.ascontiguousarray(X, dtype)

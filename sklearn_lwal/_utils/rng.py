@@ -1,9 +1,9 @@
-"""Random numbers of torch's modules from a generator of one's own.
+"""Private random generators for torch modules.
 
-torch modules draw their weights and their dropout without asking for a generator.
-Inside of :func:`own_stream` their operations are given one. It reaches this thread
-alone: the global generators, which other threads may draw from, are neither used nor
-moved.
+torch modules draw initial weights and dropout masks from the global generators. Inside
+:func:`own_stream` their operations draw from a given generator instead. This affects
+the current thread only: the global generators, which other threads may use, are neither
+used nor advanced.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def construct_seeded(seed, construct):
-    """``construct()`` as after ``torch.manual_seed(seed)``.
+    """Call ``construct()`` with the random numbers of ``torch.manual_seed(seed)``.
 
     Returns
     -------
     module : nn.Module
     state : uint8 tensor
-        The state of the generator afterwards, to go on with.
+        The state of the generator afterwards, to continue from.
     """
     generator = torch.Generator().manual_seed(seed)
     with own_stream(generator):
@@ -33,28 +33,28 @@ def construct_seeded(seed, construct):
 
 
 def check_state(state):
-    """Raise an error where no generator of the CPU has such a state.
+    """Raise an error if this is not a valid state of a CPU generator.
 
-    torch itself does not look whether what is left of its 624 numbers fits the place
-    of the next one, and would read beyond their end.
+    torch does not check that the index into its 624 numbers agrees with the count of
+    those left, and would read out of bounds.
     """
     torch.Generator().set_state(state)
     left, _, place = struct.unpack_from("<iiQ", state.numpy().tobytes(), 8)
     if (left, place) != (1, 0) and not (1 <= left <= 624 and left + place == 625):
-        raise ValueError("The state of the random generator is none that it can have.")
+        raise ValueError("The state of the random generator is not a valid one.")
 
 
 @contextlib.contextmanager
 def own_stream(generator, device="cpu"):
-    """Let all that draws without a generator draw from this one.
+    """Let operations without a generator of their own draw from this one.
 
-    Code that seeds the global generator inside draws from that from then on, as it
-    asks for; afterwards the global one stands where it stood.
+    If code inside seeds the global generator, it draws from the global generator from
+    then on; the state of that one is restored at the end.
 
     Parameters
     ----------
     generator : torch.Generator
-        One on the CPU. It seeds a generator of its own on another device.
+        A generator on the CPU. It seeds one on ``device`` if that is a GPU.
     device : torch.device
     """
     generators, device = {"cpu": generator}, torch.device(device)
@@ -73,7 +73,8 @@ def own_stream(generator, device="cpu"):
 def global_stream(generator, device="cpu"):
     """Seed the global generators from this one, and restore them afterwards.
 
-    Compiled code draws from no others. Threads that draw meanwhile see them seeded.
+    Compiled code can only draw from the global generators. Other threads that draw
+    from them meanwhile are affected.
     """
     device = torch.device(device)
     devices = [device] if device.type == "cuda" else []
@@ -83,7 +84,7 @@ def global_stream(generator, device="cpu"):
 
 
 class _OwnStream(TorchDispatchMode):
-    """Gives generators to the operations that draw, by the type of their device."""
+    """Passes a generator to each random operation, chosen by its device type."""
 
     def __init__(self, generators, outside):
         super().__init__()
@@ -102,7 +103,7 @@ class _OwnStream(TorchDispatchMode):
 
 @functools.cache
 def _drawing(func):
-    """The operation with an argument ``generator``; None if it does not draw."""
+    """The overload with an argument ``generator``; None if ``func`` is not random."""
     names = _arguments(func)
     if "generator" in names:
         return func
@@ -126,7 +127,7 @@ def _dropout(x, p, train, generator):
 
 
 def _filled_like(fill):
-    """An operation ``..._like``, which had no overload with a generator before."""
+    """A ``..._like`` operation that takes a generator, which older torch lacks."""
 
     def draw(x, *args, generator, **options):
         return fill(torch.empty_like(x, **options), *args, generator)
@@ -134,7 +135,7 @@ def _filled_like(fill):
     return draw
 
 
-# Operations that draw and have no overload that takes a generator.
+# Random operations without an overload that takes a generator.
 _WITHOUT_OVERLOAD = {
     torch.ops.aten.native_dropout.default: _dropout,
     torch.ops.aten.rand_like.default: _filled_like(
@@ -153,14 +154,14 @@ _WITHOUT_OVERLOAD = {
 
 
 def _device_type(args, kwargs):
-    """Where an operation draws."""
+    """The type of the device on which an operation draws."""
     first = next((arg for arg in args if isinstance(arg, torch.Tensor)), None)
     device = kwargs.get("device") if first is None else first.device
     return "cpu" if device is None else torch.device(device).type
 
 
 class _GlobalState:
-    """The global generators as they were, to tell whether somebody has seeded them."""
+    """State of the global generators, to detect whether code inside seeds them."""
 
     def __init__(self, device):
         self.state, self.seed = (
@@ -174,10 +175,11 @@ class _GlobalState:
         self.seeded = False
 
     def is_seeded(self):
-        """Whether somebody has; that another thread draws does not count."""
+        """Whether they were seeded; draws of another thread do not count."""
         if not self.seeded:
             now = torch.default_generator.get_state()
-            # The same seed as before shows where numbers had been drawn since.
+            # Seeding with the same seed as before resets the state, which is visible
+            # if numbers had been drawn.
             again = torch.equal(now, self.fresh) and not torch.equal(now, self.state)
             self.seeded = again or torch.initial_seed() != self.seed
         return self.seeded
@@ -195,15 +197,15 @@ def draw_seed(generator):
 
 
 def twin(generator):
-    """A generator that draws the same without moving the other on."""
+    """A copy of the generator, which draws the same numbers independently."""
     return torch.Generator().set_state(generator.get_state())
 
 
 def random_state(seed):
-    """As check_random_state, but None draws fresh entropy, not NumPy's global state."""
+    """check_random_state, but None takes fresh entropy, not NumPy's global state."""
     return np.random.RandomState() if seed is None else check_random_state(seed)
 
 
 def torch_seed(seed, rng):
-    """An int ``seed`` itself, else one drawn from ``rng``."""
+    """``seed`` if it is an int, else a seed drawn from ``rng``."""
     return int(seed if isinstance(seed, Integral) else rng.randint(2**31 - 1))

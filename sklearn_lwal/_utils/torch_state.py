@@ -1,11 +1,11 @@
-"""The state of torch that the library computes in, whatever state the process is in.
+"""A known state of torch for the library's computations.
 
-Default dtype and device, inference mode, autocast and switched-off gradients change
-what operations do that name none of them. Every public entry runs inside of
-:func:`known_state`, so its results are those of a fresh process.
+The default dtype and device, inference mode, autocast and disabled gradients change the
+results of torch operations. Every public entry point runs inside :func:`known_state`:
+its results are those of a fresh process.
 
-Deterministic algorithms and anomaly detection stay as they are: they check results and
-do not change them.
+Deterministic algorithms and anomaly detection are left alone: they check results and do
+not change them.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ Entry = TypeVar("Entry", bound=Callable[..., Any])
 
 @contextlib.contextmanager
 def known_state():
-    """Torch as in a fresh process, for this thread.
+    """Set torch to the state of a fresh process, for this thread.
 
-    torch has one default dtype for all threads: where it is not float32, others see
-    float32, too, as long as anybody is inside.
+    The default dtype is global: if it is not float32, other threads see float32 as
+    long as any thread is inside.
     """
     with contextlib.ExitStack() as inside:
         if torch.is_inference_mode_enabled():
@@ -43,7 +43,7 @@ def known_state():
 
 
 def in_known_state(function: Entry) -> Entry:
-    """The function, run inside of :func:`known_state`."""
+    """Decorate a function to run inside :func:`known_state`."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -54,7 +54,7 @@ def in_known_state(function: Entry) -> Entry:
 
 
 class _DefaultDtype:
-    """Makes float32 the default dtype while anybody is inside."""
+    """Makes float32 the default dtype while any thread is inside."""
 
     def __init__(self):
         self.lock, self.n_inside, self.before = threading.Lock(), 0, torch.float32

@@ -1,4 +1,4 @@
-"""What repeats in the hints of public signatures."""
+"""Types that several public signatures share."""
 
 from os import PathLike
 from typing import TypeAlias
@@ -9,7 +9,7 @@ from scipy.sparse import sparray, spmatrix
 from torch.utils.data import Dataset
 
 FilePath: TypeAlias = str | PathLike[str]
-# Features, a row a sample, or images; DataFrames are array-like.
+# Features, with one row for each sample, or images; DataFrames are array-like.
 Samples: TypeAlias = ArrayLike | spmatrix | sparray | torch.Tensor | Dataset
-# An entry a sample: classes or weights.
+# One entry for each sample: classes or weights.
 Column: TypeAlias = ArrayLike | torch.Tensor

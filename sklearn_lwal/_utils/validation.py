@@ -1,4 +1,4 @@
-"""What the classifiers accept: parameters, features, labels and weights."""
+"""Validation of the classifiers' inputs: parameters, features, labels, weights."""
 
 import contextlib
 from collections.abc import Hashable
@@ -57,10 +57,10 @@ OWN_NET_PARAMS = frozenset(
     ]
 )
 
-# The words are those of scikit-learn.
+# scikit-learn's message.
 TOO_LARGE = "Input X contains infinity or a value too large for dtype('float32')."
 
-# Those with one kernel for a whole step, on CPU and CUDA.
+# Optimizers with a fused implementation on CPU and CUDA.
 FUSED_OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
@@ -112,7 +112,7 @@ def resolve_optimizer(optimizer):
 
 
 def check_callbacks(callbacks):
-    """Only skorch callbacks, or (name, callback) pairs, whose callback may be None."""
+    """Accept skorch callbacks and pairs (name, callback or None), nothing else."""
     for item in callbacks or []:
         named = isinstance(item, tuple) and len(item) == 2
         callback = item[1] if named else item
@@ -127,7 +127,7 @@ def check_callbacks(callbacks):
 
 
 def check_net_params(net_params):
-    """What is handed to the skorch net besides the classifier's own parameters."""
+    """Extra arguments of the skorch net, without those that the classifier sets."""
     net_params = dict(net_params or {})
     owned = [key for key in net_params if str(key).split("__")[0] in OWN_NET_PARAMS]
     owned += [key for key in net_params if key in ("optimizer", "optimizer__lr")]
@@ -142,7 +142,7 @@ def check_net_params(net_params):
 
 @contextlib.contextmanager
 def reading(name):
-    """A ValueError where values can not be had; those too large are found later."""
+    """Raise a ValueError if values cannot be read; overflows are checked later."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
@@ -154,13 +154,13 @@ def reading(name):
 def check_X(estimator, X, *, reset, digits=None):
     """Features as a 2-D array, CSR matrix or tensor without NaN or infinity.
 
-    Sets or checks ``n_features_in_`` and ``feature_names_in_``. ``digits`` are those
-    that training keeps: "float32", those that are "needed" (float64 where float32 does
-    not hold what dense features tell) or "all" of float64. None leaves values as they
-    are.
+    Sets or checks ``n_features_in_`` and ``feature_names_in_``. ``digits`` chooses the
+    precision for training: "float32", "needed" (float64 if float32 is insufficient for
+    dense features, see :func:`fits_float32`) or "all" (float64 stays float64). None
+    keeps the values as they are.
     """
     if hasattr(X, "__array__") and not hasattr(X, "shape"):
-        # scikit-learn would not count the features.
+        # scikit-learn cannot count the features without a shape.
         with reading("X"):
             X = np.asarray(X)
     if isinstance(X, torch.Tensor) and X.device.type != "cpu":
@@ -181,7 +181,7 @@ def check_X(estimator, X, *, reset, digits=None):
                 order=None if digits is None else "C",
             )
             if found.dtype == object:
-                # A polars frame of objects, which scikit-learn left as they are.
+                # scikit-learn leaves a polars frame of objects as it is.
                 found = check_array(found, dtype=np.float64, input_name="X")
             return found if digits is None else _for_training(found, digits)
     except ValueError as error:
@@ -192,10 +192,10 @@ def check_X(estimator, X, *, reset, digits=None):
 
 
 def _dtypes(X, digits):
-    """The dtypes that values may come in; the first is for those of other ones."""
+    """Dtypes that scikit-learn keeps; it converts others to the first."""
     dtype = getattr(X, "dtype", None)
     small = isinstance(dtype, np.dtype) and dtype.kind in "biuf" and dtype.itemsize <= 2
-    # Sparse columns have no offset that they could lose their digits to.
+    # Most values of a sparse column are 0, so it cannot lie far from zero.
     if digits == "float32" or small or sp.issparse(X):
         return np.float32
     return [np.float64, np.float32]
@@ -203,7 +203,7 @@ def _dtypes(X, digits):
 
 def _for_training(X, digits):
     if sp.issparse(X):
-        # A frame with sparse columns comes in their own precision.
+        # A DataFrame with sparse columns keeps their precision up to here.
         X = X.astype(np.float32, copy=False)
         if not np.isfinite(X.data).all():
             raise ValueError(TOO_LARGE)
@@ -217,13 +217,14 @@ def _for_training(X, digits):
         raise ValueError(TOO_LARGE)
     X = converted(X, "float64" if wide else "float32")
     if isinstance(X, np.ndarray):
-        # A single column may have any stride across, and kernels go by it.
+        # NumPy allows any stride along a dimension of size 1, but torch chooses
+        # kernels by strides.
         X = X.reshape(-1).reshape(X.shape)
     return X
 
 
 def _first_not_finite(X):
-    """Words for the first place in X that is not a finite float32."""
+    """Describe the position of the first value that is not a finite float32."""
     names = getattr(X, "columns", None)
     X = X.tocsr().toarray() if sp.issparse(X) else np.asarray(X)
     with np.errstate(all="ignore"):
@@ -239,7 +240,7 @@ def _first_not_finite(X):
 
 
 def _check_device_tensor(estimator, X, reset):
-    """As scikit-learn checks an array, without bringing X to the host."""
+    """scikit-learn's checks of an array, without copying X to the host."""
     name = type(estimator).__name__
     if X.ndim != 2:
         raise ValueError(f"Expected 2D array, got {X.ndim}D tensor instead.")
@@ -288,7 +289,7 @@ def check_no_missing(y, name="y"):
             y = y[np.isnat(y)]
         elif y.dtype.kind != "O":
             return
-    # NumPy would make a string of a NaN in a list of strings.
+    # NumPy would convert a NaN in a list of strings to the string "nan".
     if any(_is_missing(label) for label in y if not isinstance(label, (str, int))):
         raise ValueError(f"Input {name} contains NaN.")
 
@@ -317,7 +318,7 @@ def check_class_weight(class_weight, classes, y):
 
 
 def _given_weights(class_weight, classes):
-    """As scikit-learn's, which makes numbers of strings of digits and of floats."""
+    """Weights from a dict, as in scikit-learn, which would convert digits to ints."""
     weights = np.ones(len(classes))
     missing = [name for name in classes if name not in class_weight]
     if missing and len(missing) + len(class_weight) > len(classes):
@@ -331,14 +332,14 @@ def _given_weights(class_weight, classes):
 
 
 def check_weights(sample_weight, class_weights, X, index):
-    """Sample times class weights, (n,) float32, or None where all are equal.
+    """Products of sample and class weights, (n,) float32, or None without either.
 
-    ``index`` are the class indices of the rows.
+    ``index`` holds the class indices of the rows.
     """
     if sample_weight is None and class_weights is None:
         return None
     if isinstance(sample_weight, Number):
-        # scikit-learn would not look at its value.
+        # scikit-learn does not check the value of a scalar.
         sample_weight = np.full(len(index), sample_weight)
     with reading("sample_weight"):
         weight = check_sample_weight(sample_weight, X, np.float32)
@@ -359,7 +360,7 @@ def check_weights(sample_weight, class_weights, X, index):
 
 
 def check_pair(eval_set):
-    """One pair (X, y), not a list of such pairs as others take it."""
+    """Accept one pair (X, y), not a list of pairs as in XGBoost or LightGBM."""
     parts = eval_set if isinstance(eval_set, (tuple, list)) else ()
     pairs = [part for part in parts if _is_pair(part)]
     if len(parts) == 2 and len(pairs) < 2:
@@ -371,18 +372,18 @@ def check_pair(eval_set):
 
 
 def _is_pair(part):
-    """Whether these are rows and labels, not two rows or two labels."""
+    """Whether ``part`` is a pair of rows and labels, not two rows or two labels."""
     two = isinstance(part, (tuple, list)) and len(part) == 2
     return two and len(getattr(part[0], "shape", ())) > 1
 
 
 def check_rows(X, y, sample_weight=None):
-    """One label and one weight a row."""
+    """Check that each row has one label and one weight."""
     check_consistent_length(X, y, sample_weight)
 
 
 def check_two_classes(estimator, classes):
-    """At least two classes, whether or not their samples have any weight."""
+    """Check for at least two classes, even if samples have no weight."""
     if len(classes) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs samples of at least 2 classes. "

@@ -1,4 +1,4 @@
-"""From images and texts to features."""
+"""Features of images and texts."""
 
 from ._transformers import ImageFeatures, TextFeatures
 

@@ -1,4 +1,4 @@
-"""Image models as feature extractors: torchvision's by name, or one's own modules."""
+"""Image models as feature extractors: torchvision's by name, or the user's modules."""
 
 import copy
 import difflib
@@ -13,11 +13,11 @@ from .._utils.files import as_path
 from .._utils.rng import construct_seeded
 from .._utils.torch_state import in_known_state
 
-# torchvision's models are trained on ImageNet.
+# Classes of ImageNet, on which torchvision's models are trained.
 N_CLASSES = 1000
 INSTALL = (
     "Backbones by name and ImageFeatures need torchvision, in the build that matches "
-    "torch's: pip install torchvision (it brings that torch along). Everything else "
+    "torch: pip install torchvision (which installs that torch, too). Everything else "
     "works without it."
 )
 
@@ -51,23 +51,24 @@ def load_backbone(
     Parameters
     ----------
     backbone : str, nn.Module or callable
-        A classification model of ``torchvision.models``, a module, or a function
-        without arguments that returns one. A module takes float images (n, 3, H, W) in
-        [0, 1] and gives features (n, d) or (n, d, h, w), whose mean over h and w is
-        taken.
+        Name of a classification model of ``torchvision.models``, a module, or a
+        function without arguments that returns one. A module takes float images
+        (n, 3, H, W) in [0, 1] and returns features (n, d), or (n, d, h, w), which are
+        averaged over h and w.
     weights : "DEFAULT", path or None, default="DEFAULT"
-        Of a model by name: torchvision's own, a state dict in a file (.safetensors, or
-        what ``torch.save`` wrote), or random ones, the same for the same ``seed``.
+        Weights of a model by name: torchvision's own, a state dict in a file
+        (.safetensors, or a file of ``torch.save``), or random ones, which ``seed``
+        determines.
     image_size : int or None, default=None
-        Side that images are resized to. None with torchvision's weights or a file: as
-        those weights' own transforms do; else images keep their size, but are brought
-        to the least that the model takes.
+        Images are resized to squares of this side. None with weights: images are
+        transformed as the default weights require. None without weights: images keep
+        their size, unless it is below the model's minimum.
     seed : int, default=0
     channels_last : bool, default=False
         Whether weights and images lie in memory with their channels last.
     empty : bool, default=False
-        Whether to leave a model by name with random weights, which others will
-        replace; images are made ready as for ``weights``.
+        Whether to skip loading the weights of a model by name, because the caller
+        replaces them; images are still preprocessed as for ``weights``.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def load_backbone(
     ImportError
         If torchvision is needed and cannot be imported.
     ValueError
-        If the name is unknown, or the weights cannot be had or do not fit.
+        If the name is unknown, or the weights cannot be loaded or do not fit.
     """
     found = _load(backbone, weights, image_size, seed, empty)
     if channels_last:
@@ -91,7 +92,7 @@ def _load(backbone, weights, image_size, seed, empty):
     if isinstance(backbone, str):
         return _load_by_name(backbone, weights, image_size, seed, empty)
     if isinstance(backbone, nn.Module):
-        # A copy: it will be moved and put in evaluation mode.
+        # A copy, because it is moved between devices and put in evaluation mode.
         model = copy.deepcopy(backbone)
     else:
         model, _ = construct_seeded(seed, backbone)
@@ -138,9 +139,9 @@ def _load_by_name(name, weights, image_size, seed, empty):
 
 
 def n_parameters(name):
-    """Numbers in torchvision's weights of a model, or 0 where it has none of the name.
+    """Number of parameters of a torchvision model, or 0 if the name is unknown.
 
-    Those of the classification layer are among them.
+    The count includes the classification layer.
     """
     models = torchvision_models()
     if name not in models.list_models(module=models):
@@ -152,7 +153,7 @@ def _build(models, name, pretrained, min_size):
     """The model with random weights, without auxiliary outputs."""
     options = {}
     if name in ("inception_v3", "googlenet"):
-        # Their weights are of another normalisation, which torchvision undoes inside.
+        # Their weights expect another normalisation; transform_input converts to it.
         options = {"aux_logits": False, "transform_input": pretrained}
         options["init_weights"] = True
     elif name.startswith("vit_"):
@@ -161,7 +162,7 @@ def _build(models, name, pretrained, min_size):
 
 
 def _classification_layer(name, model):
-    """The name of the last layer that has one output a class."""
+    """The name of the last layer that has one output for each class."""
     last = None
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear):
@@ -182,7 +183,7 @@ def _replace(model, path, new):
 
 
 def _state_dict(name, entry, weights):
-    """Pretrained weights, from the network or from a file."""
+    """Pretrained weights, downloaded or from a file."""
     if weights == "DEFAULT":
         try:
             return entry.get_state_dict(progress=False, check_hash=True)
@@ -206,7 +207,7 @@ def _state_dict(name, entry, weights):
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-        # As training scripts save it.
+        # Training scripts often nest the state dict and wrap the model.
         state = state.get("state_dict", state)
         return {key.removeprefix("module."): value for key, value in state.items()}
     except Exception as error:
@@ -216,7 +217,7 @@ def _state_dict(name, entry, weights):
 
 
 def _load_state(model, state, layer, name, weights):
-    """Load all but the classification layer and auxiliary outputs."""
+    """Load all weights except the classification layer and auxiliary outputs."""
     own = model.state_dict()
     outside = (f"{layer}.", "AuxLogits.", "aux1.", "aux2.")
     state = {k: v for k, v in state.items() if not k.startswith(outside)}
@@ -232,14 +233,14 @@ def _load_state(model, state, layer, name, weights):
 
 
 class Backbone(nn.Module):
-    """Images to pooled features, (n, d).
+    """An image model that returns pooled features, (n, d).
 
     Parameters
     ----------
     model : nn.Module
-        Gives (n, d) or (n, d, h, w).
+        Returns (n, d) or (n, d, h, w).
     images : nn.Module
-        Makes its input from batches as :class:`ImageInput` takes them.
+        Preprocesses batches for the model; see :class:`ImageInput`.
     """
 
     def __init__(self, model, images):
@@ -267,7 +268,7 @@ class Backbone(nn.Module):
         if isinstance(features, torch.Tensor) and features.ndim == 4:
             features = features.mean(dim=(2, 3))
         fits = isinstance(features, torch.Tensor) and features.ndim == 2
-        # A graph that is traced would take the number of rows for a constant.
+        # Tracing would turn this comparison into a fixed number of rows.
         if fits and not torch.compiler.is_compiling():
             fits = len(features) == len(prepared)
         if not fits:
@@ -279,7 +280,7 @@ class Backbone(nn.Module):
         return features
 
     def _prepared(self, x):
-        """The batch as the model takes it; ``x`` is a tensor or a list of images."""
+        """The batch preprocessed for the model; a tensor or a list of images."""
         if isinstance(x, torch.Tensor):
             return self.images(x)
         images = [self.images(image[None]) for image in x]
@@ -294,22 +295,23 @@ class Backbone(nn.Module):
 
 
 class ImageInput(nn.Module):
-    """Batches of images as a model takes them: RGB, float, resized, normalised.
+    """Preprocessing of images for a model: to RGB floats, resized and normalised.
 
     Takes (n, C, H, W) with C of 1 or 3, uint8 or float in [0, 1].
 
     Parameters
     ----------
     image_size : int or None
-        Side that images are resized to.
+        Images are resized to squares of this side.
     mean, std : sequences of 3 floats, optional
-        Of the channels; images stay in [0, 1] without.
+        Statistics of the channels to normalise with; without them images stay in
+        [0, 1].
     min_size : int, default=1
-        Smaller images are brought to this.
+        Smaller images are enlarged to this.
     fixed : bool, default=False
-        Whether all images are brought to ``min_size``, since the model takes no other.
+        Whether all images are resized to ``min_size``, the only size of the model.
     preset : torchvision's ImageClassification, optional
-        Tells how to resize and crop instead.
+        Determines how to resize and crop, instead of the sizes above.
     """
 
     def __init__(
@@ -343,7 +345,7 @@ class ImageInput(nn.Module):
         return (x - self.mean) / self.std
 
     def _resized_by_preset(self, x):
-        """As the preset itself, whose normalising no exported graph can hold."""
+        """Resize and crop like the preset, whose normalisation cannot be exported."""
         from torchvision.transforms import functional
 
         preset = self.preset

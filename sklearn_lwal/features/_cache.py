@@ -1,7 +1,7 @@
-"""Features of single images, kept in files by the images' pixels.
+"""A disk cache of image features, with the images' pixels as keys.
 
-A cross-validation cuts the same images into other parts for each fold, so what is kept
-is not the features of an array but of each image.
+Each fold of a cross-validation has a different subset of the images, so features are
+cached for each image, not for each array.
 """
 
 import contextlib
@@ -18,25 +18,25 @@ import torch
 from .._utils.files import remove_if_old, replacing
 
 KEY_BYTES = 16
-# How the names of the two files end that are made in one write.
+# Each write makes two files, with these endings.
 KEYS, FEATURES = ".keys.npy", ".features.npy"
-# Larger files stay on the disk, smaller ones would take too many descriptors there.
+# Larger files are memory-mapped. Small ones are read, as each map takes a descriptor.
 MAPPED_BYTES = 64_000_000
-# New images that are worth two files.
+# Fewest new images that are written.
 WORTH_KEEPING = 64
 
 
 class FeatureStore:
-    """Features that were computed before, and those that are computed now.
+    """Features from the cache, and features computed now.
 
-    Several processes may use one folder: each writes files of its own, whole or not at
-    all, and reads what is there when it begins to look. Where the folder fails there is
-    a warning: features can always be computed.
+    Several processes may share a folder: each writes its own files, atomically, and
+    reads the files that exist when it opens the store. A folder that fails causes a
+    warning only, because features can be computed again.
 
     Parameters
     ----------
     folder : path
-        Of one model; another model's features belong into another one.
+        The folder for one model; each model needs its own.
     """
 
     def __init__(self, folder):
@@ -45,12 +45,13 @@ class FeatureStore:
         self._forget()
 
     def _forget(self):
-        # Of what is in files: the place of each image; the features of others.
+        # ``places`` locates an image's features in ``parts``, the contents of the
+        # files; ``new`` holds features that are not in a file yet.
         self.names, self.parts, self.places, self.new = set(), [], {}, {}
 
     @contextlib.contextmanager
     def opened(self):
-        """Read what there is, and write what is computed inside, also if that fails."""
+        """Read the files, and at the end write new features, even after an error."""
         with self.lock:
             self._read()
             try:
@@ -68,13 +69,13 @@ class FeatureStore:
             _warn_unread(self.folder, error)
             return
         if not self.names <= names:
-            # Somebody has tidied up.
+            # Files were deleted.
             self._forget()
         for name in sorted(names - self.names):
             try:
                 keys, features = _read_part(self.folder / name)
             except FileNotFoundError:
-                continue  # Somebody tidies up.
+                continue  # The file was deleted meanwhile.
             except (OSError, ValueError) as error:
                 _warn_unread(self.folder / name, error)
             else:
@@ -84,13 +85,13 @@ class FeatureStore:
             self.names.add(name)
 
     def get(self, images, compute):
-        """Features of a batch of images, of which only new ones are computed.
+        """Features of a batch of images; only those of new images are computed.
 
         Parameters
         ----------
         images : (n, C, H, W) tensor
         compute : callable
-            Images to features, an (n, d) array.
+            Maps images to features, an (n, d) array.
         """
         keys = [key.tobytes() for key in image_keys(images)]
         missing = [
@@ -110,7 +111,7 @@ class FeatureStore:
         return self.parts[part][row]
 
     def _write(self):
-        """Keep what is new; where that fails it stays in memory, for the next time."""
+        """Write new features; if that fails they stay in memory for the next time."""
         features = np.stack([*self.new.values()])
         keys = np.frombuffer(b"".join(self.new), np.uint8).reshape(-1, KEY_BYTES)
         path = self.folder / f"{uuid.uuid4().hex}{KEYS}"
@@ -128,7 +129,7 @@ class FeatureStore:
             self.new = {}
 
     def _remove_orphans(self):
-        """Remove features whose keys never came, as a process was killed before."""
+        """Remove features without keys, left by a process that was killed."""
         names = {*os.listdir(self.folder)}
         for name in names:
             keys = f"{name.removesuffix(FEATURES)}{KEYS}"
@@ -137,12 +138,12 @@ class FeatureStore:
 
 
 def _features_of(path):
-    """The file with the features of the images whose keys are in a file."""
+    """The path of the features that belong to a file of keys."""
     return path.with_name(f"{path.name.removesuffix(KEYS)}{FEATURES}")
 
 
 def _read_part(path):
-    """The keys and the features of one write."""
+    """Read the keys and the features of one write."""
     with open(path, "rb") as file:
         keys = np.lib.format.read_array(file)
     path = _features_of(path)
@@ -158,9 +159,9 @@ def _read_part(path):
 
 
 def _save_part(path, keys, features):
-    """Write both files, or none."""
+    """Write both files or neither."""
     try:
-        # Keys last: they say that the features are complete.
+        # The keys come last: their file marks the features as complete.
         for file_path, array in ((_features_of(path), features), (path, keys)):
             with replacing(file_path) as file:
                 np.save(file, array)
@@ -174,13 +175,13 @@ def _save_part(path, keys, features):
 def _warn_unread(path, error):
     warnings.warn(
         f"Features in {str(path)!r} can not be read, and are computed again: {error}. "
-        "Where that stays so, delete the file.",
+        "If this happens again, delete the file.",
         stacklevel=2,
     )
 
 
 def image_keys(images):
-    """A hash of each image's pixels, however they lie in memory, (n, 16) uint8."""
+    """A hash of each image's pixels, for any memory layout, (n, 16) uint8."""
     start = hashlib.blake2b(
         repr((tuple(images.shape[1:]), images.dtype)).encode(), digest_size=KEY_BYTES
     )

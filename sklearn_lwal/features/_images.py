@@ -1,4 +1,4 @@
-"""Images in memory or in a data set, as batches of tensors, and their features."""
+"""Batches of images from memory or a Dataset, and their features."""
 
 import bisect
 import contextlib
@@ -24,7 +24,7 @@ from .._utils.rng import own_stream
 from .._utils.torch_state import in_known_state
 from .._utils.validation import reading
 
-# A backbone moves to the device and back: one thread at a time.
+# Threads take turns, because a backbone is moved to the device and back.
 _ON_DEVICE = threading.RLock()
 TAKES = (
     "Images are (n, H, W), (n, H, W, C) or (n, C, H, W) with C of 1 or 3, uint8 or "
@@ -43,7 +43,7 @@ def check_images(X):
     Raises
     ------
     ValueError
-        If the shape, the type or the values are none of images.
+        If the shape, the dtype or the values do not fit images.
     """
     with reading("X"):
         return _checked_images(X)
@@ -78,9 +78,9 @@ def _array_as_tensor(X):
 
 
 def _channels_first(X, as_array):
-    """The images (n, C, H, W), or None where there are no such dimensions."""
+    """The images as (n, C, H, W), or None if X does not have such dimensions."""
     if X.ndim == 3 and X.shape[2] in (1, 3):
-        # Else a single image would be as many as it is high.
+        # This may be a single image (H, W, C), whose rows would count as images.
         raise ValueError(
             f"{TAKES}. Got shape {tuple(X.shape)}: pass a single image as X[None], "
             f"grey images that are {X.shape[2]} pixels wide as X[:, None]."
@@ -90,7 +90,7 @@ def _channels_first(X, as_array):
     if X.ndim != 4:
         return None
     first, last = X.shape[1] in (1, 3), X.shape[3] in (1, 3)
-    # Where both fit, tensors have channels first and arrays last.
+    # If both fit, tensors have their channels first and arrays last.
     return X if first and not (last and as_array) else X.permute(0, 3, 1, 2)
 
 
@@ -104,11 +104,11 @@ def _as_array(X):
 
 
 def _check_values(images):
-    # A part at a time: reductions of images with channels last would copy them all.
+    # In parts, because a reduction of images with channels last makes a copy.
     parts = images.split(READ_ONCE_IMAGES)
     low = min(part.min().item() for part in parts)
     high = max(part.max().item() for part in parts)
-    # Resizing may leave the last digits outside.
+    # Resizing may exceed the range by rounding errors.
     if not (low >= -1e-3 and high <= 1 + 1e-3):
         raise ValueError(
             f"{TAKES}. Got {images.dtype} images with values from {low:g} to {high:g}; "
@@ -152,7 +152,7 @@ def _pixels(image):
 
 
 def _path(dataset, i):
-    """Words for the file of a sample, if the data set knows it."""
+    """The file of a sample for an error message, if the data set knows it."""
     while isinstance(dataset, (Subset, ConcatDataset)):
         if isinstance(dataset, Subset):
             dataset, i = dataset.dataset, dataset.indices[i]
@@ -165,16 +165,16 @@ def _path(dataset, i):
 
 
 def as_images(X):
-    """Images as a tensor or a Dataset of tensors, (C, H, W) each."""
+    """Images as a tensor, or as a Dataset of tensors (C, H, W)."""
     if is_dataset(X) and len(X) == 0:
         raise ValueError(f"{TAKES}. Got a Dataset without images.")
     return ImagesOnly(X) if is_dataset(X) else check_images(X)
 
 
 def image_batches(images, batch_size=READ_ONCE_IMAGES, n_workers=0):
-    """Batches (n, C, H, W), in order; images of several sizes come one size at a time.
+    """Batches (n, C, H, W), in order; images of different sizes are not mixed.
 
-    ``images`` are from :func:`as_images`.
+    ``images`` come from :func:`as_images`.
     """
     if isinstance(images, torch.Tensor):
         yield from images.split(batch_size)
@@ -191,7 +191,7 @@ def image_batches(images, batch_size=READ_ONCE_IMAGES, n_workers=0):
             yield torch.stack(list(same))
 
 
-# Labels as the ``__getitem__`` of these classes takes them, before target_transform.
+# Labels that the ``__getitem__`` of these classes reads, before target_transform.
 STORED = {
     "torchvision.datasets.cifar.CIFAR10": lambda data: data.targets,
     "torchvision.datasets.folder.DatasetFolder": lambda data: [
@@ -208,7 +208,7 @@ def dataset_labels(dataset):
     Raises
     ------
     ValueError
-        If it gives images alone.
+        If the data set returns images only.
     """
     if _reader(dataset) is ConcatDataset:
         return np.concatenate([dataset_labels(part) for part in dataset.datasets])
@@ -220,9 +220,10 @@ def dataset_labels(dataset):
 
 
 def _stored_labels(dataset):
-    """The labels that the items have, without reading these, or None.
+    """The labels without reading the images, or None if the data set is unknown.
 
-    An attribute tells nothing of what another ``__getitem__`` makes of it.
+    A subclass with its own ``__getitem__`` counts as unknown, because it may not
+    return the stored labels.
     """
     reader = _reader(dataset)
     if reader is Subset:
@@ -258,7 +259,7 @@ def _moved(backbone, device):
         try:
             yield backbone.to(device).eval()
         finally:
-            # On the host, so that a model pickled on a GPU loads without one.
+            # Back to the host, so that a pickle of the model loads without a GPU.
             backbone.cpu()
 
 
@@ -276,7 +277,8 @@ def extract(
 ):
     """The backbone's features of the images, (n, d) float32, in evaluation mode.
 
-    ``images`` are from :func:`as_images`; a :class:`FeatureStore` may know some.
+    ``images`` come from :func:`as_images`. ``store`` is a :class:`FeatureStore` that
+    provides the features of images seen before.
     """
     features, filled, n_samples = None, 0, len(images)
 
@@ -291,8 +293,8 @@ def extract(
         for batch in image_batches(images, batch_size, n_workers):
             part = store.get(batch, compute) if store else compute(batch)
             if features is None:
-                # One array for all: parts that are kept between batches that are not
-                # break up the heap, until a data set takes its whole size in memory.
+                # One array for all features. Small arrays that outlive the batches
+                # between them fragment the heap, up to the size of the data set.
                 features = np.empty((n_samples, *part.shape[1:]), part.dtype)
             features[filled : filled + len(part)] = part
             filled += len(part)

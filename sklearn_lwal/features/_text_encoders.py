@@ -1,4 +1,4 @@
-"""Encoders of texts are the users' own: what they are told and what they give."""
+"""Options and outputs of text encoders, which may be objects of the user."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ import torch
 
 @contextlib.contextmanager
 def cut_off(model, max_length):
-    """The encoder, which cuts texts off after so many tokens meanwhile."""
+    """Let the encoder truncate texts to ``max_length`` tokens inside the context."""
     if max_length is None:
         yield model
         return
@@ -22,7 +22,7 @@ def cut_off(model, max_length):
     if not hasattr(model, "max_seq_length"):
         raise ValueError(
             f"The 'max_length' parameter is {max_length}, but {type(model).__name__} "
-            "has no max_seq_length to set. Pass None, and let the model cut texts off."
+            "has no max_seq_length to set. Pass None to leave it to the model."
         )
     before, model.max_seq_length = model.max_seq_length, max_length
     try:
@@ -32,7 +32,7 @@ def cut_off(model, max_length):
 
 
 def as_vectors(encoded, n_texts):
-    """What an encoder gave, also as tensors on any device, as (n, d) float32."""
+    """The output of an encoder, which may be tensors, as an (n, d) float32 array."""
     try:
         if isinstance(encoded, (list, tuple)) and isinstance(encoded[0], torch.Tensor):
             encoded = torch.stack(tuple(encoded))

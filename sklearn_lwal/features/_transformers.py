@@ -33,8 +33,8 @@ from ._text_encoders import as_vectors, cut_off
 class _FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Base of transformers that hold a pretrained model and learn nothing.
 
-    The model is loaded when it is first needed and left out of a pickle where its name
-    suffices to load it again.
+    The model is loaded at first use. A pickle leaves it out, because it can be loaded
+    again.
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -49,7 +49,7 @@ class _FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return state
 
     def _model(self):
-        """The model, loaded for the parameters as they are now."""
+        """The model for the current parameters, loaded if necessary."""
         key = self._model_key()
         if getattr(self, "_loaded", (None,))[0] != key:
             self._loaded = key, self._load()
@@ -60,7 +60,8 @@ class _FrozenFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     @property
     def _n_features_out(self):
-        # Not there before the first transform, which scikit-learn calls not fitted.
+        # The attribute exists after the first transform; scikit-learn treats its
+        # absence as not fitted.
         return self.n_features_out_
 
     def __sklearn_tags__(self):
@@ -76,23 +77,24 @@ class ImageFeatures(_FrozenFeatures):
     Parameters
     ----------
     model : str, nn.Module or callable, default="efficientnet_b0"
-        A classification model of ``torchvision.models``, without its last layer; a
-        module that takes float images (n, 3, H, W) in [0, 1] and gives (n, d) or
-        (n, d, h, w), whose mean over h and w is taken; or a function that returns one.
+        Name of a classification model of ``torchvision.models``, whose last layer is
+        removed; a module that takes float images (n, 3, H, W) in [0, 1] and returns
+        (n, d), or (n, d, h, w), which is averaged over h and w; or a function that
+        returns such a module.
     weights : "DEFAULT", path or None, default="DEFAULT"
-        Of a model by name: torchvision's own, which are downloaded at first use, a
-        state dict in a file (.safetensors, or what ``torch.save`` wrote), or random
-        ones, the same each time.
+        Weights of a model by name: torchvision's own, which are downloaded at first
+        use, a state dict in a file (.safetensors, or a file of ``torch.save``), or
+        random ones, the same each time.
     image_size : int or None, default=None
-        Side that images are resized to. None with weights: resized, cropped and
-        normalised by the weights' own transforms. None without: images keep their size,
-        but are brought to the least that the model takes.
+        Images are resized to squares of this side. None with weights: images are
+        resized, cropped and normalised by the weights' own transforms. None without
+        weights: images keep their size, unless it is below the model's minimum.
     batch_size : int, default=64
-        Images at a time.
+        Number of images in a batch.
     n_workers : int, default=0
-        Processes that read a Dataset.
+        Number of processes that read a Dataset.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one, else MPS, else the CPU.
+        "auto" is CUDA if available, else MPS, else the CPU.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -170,8 +172,8 @@ class ImageFeatures(_FrozenFeatures):
         Raises
         ------
         ValueError
-            If X is none of these; for an image of a Dataset that cannot be read with
-            its path.
+            If X is none of these. If an image of a Dataset cannot be read, the message
+            gives its path.
         """
         self._validate_params()
         features = extract(
@@ -205,7 +207,7 @@ class ImageFeatures(_FrozenFeatures):
 
 
 class Encoder(Protocol):
-    """What encodes texts, as sentence-transformers' models do."""
+    """A text encoder with the interface of sentence-transformers."""
 
     def encode(self, texts: list[str], /, **options: Any) -> Any:
         """The vectors of the texts, (n, d)."""
@@ -217,18 +219,19 @@ class TextFeatures(_FrozenFeatures):
     Parameters
     ----------
     model : str, path or encoder, default="sentence-transformers/all-MiniLM-L6-v2"
-        The name or the folder of a model that sentence-transformers loads (it also
-        loads any of transformers, with mean pooling), or an object with its ``encode``.
+        The name or the folder of a model for sentence-transformers (which also loads
+        models of transformers, with mean pooling), or an object with such an
+        ``encode`` method.
     max_length : int or None, default=None
-        Tokens after which texts are cut off; None is what the model has set (256 for
-        all-MiniLM-L6-v2).
+        Number of tokens that texts are truncated to; None takes the model's own limit
+        (256 for all-MiniLM-L6-v2).
     normalize : bool, default=False
-        Whether the vectors are brought to length 1.
+        Whether the vectors are scaled to length 1.
     batch_size : int, default=64
-        Texts at a time; sentence-transformers sorts them by length, so that few are
-        padded much.
+        Number of texts in a batch; sentence-transformers sorts texts by length to
+        avoid padding.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one, else MPS, else the CPU.
+        "auto" is CUDA if available, else MPS, else the CPU.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -334,7 +337,7 @@ def _sentence_transformer(name):
     except (OSError, ValueError) as error:
         raise ValueError(
             f"The text model {str(name)!r} could not be loaded: {error}. Pass the "
-            "folder of a model that is there, or a name that can be downloaded."
+            "folder of an existing model, or a name that can be downloaded."
         ) from error
 
 
@@ -344,7 +347,7 @@ def check_texts(X):
     Raises
     ------
     ValueError
-        If X is a single text, or not one-dimensional, or not of texts.
+        If X is a single text, is not one-dimensional, or contains anything but texts.
     """
     if isinstance(X, str):
         raise ValueError("Texts are a sequence of str. Got a single str: pass [text].")

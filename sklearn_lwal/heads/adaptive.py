@@ -73,7 +73,7 @@ class AdaptiveLabels(nn.Module):
     torch.Size([12, 3])
     """
 
-    # Buffers, which torch tells type checkers nothing of.
+    # Type checkers do not see the buffers that register_buffer makes.
     labels: Tensor
     temperature: Tensor
     step: Tensor
@@ -107,7 +107,7 @@ class AdaptiveLabels(nn.Module):
         self.warmup_steps = F.number(warmup_steps)
         self.repel_weight = repel_weight
         self.label_momentum = label_momentum
-        # Half precision holds too few digits of a mean.
+        # Half precision is too coarse for a mean.
         dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
         constant = None if learned else torch.tensor(float(temperature), dtype=dtype)
         log_temperature = (
@@ -139,8 +139,7 @@ class AdaptiveLabels(nn.Module):
         sample_weight : tensor of shape (n,), optional
             Weighs the loss and the class means.
         class_means : ClassMeans, optional
-            Means of the latents over more than the batch, which the labels then
-            follow.
+            The means that the labels move to instead of those of the batch.
 
         Raises
         ------
@@ -163,7 +162,8 @@ class AdaptiveLabels(nn.Module):
         try:
             return self._measure(z, y.long(), sample_weight, class_means)
         except (IndexError, RuntimeError) as error:
-            # Values are looked at where a step has failed: on a GPU each look waits.
+            # Values of y are checked only after a failure: reading them back from a
+            # GPU would make every step wait.
             if y.device.type != "cpu" or (y >= 0).logical_and(y < n_classes).all():
                 raise
             raise ValueError(
@@ -172,7 +172,7 @@ class AdaptiveLabels(nn.Module):
             ) from error
 
     def _check_batch(self, z, y, sample_weight):
-        """Shapes and types alone, which lie on the host."""
+        """Check shapes and types only; they need no transfer from the device."""
         n, width = len(y), self.labels.shape[1]
         _check(y.ndim == 1 and n > 0, "y", "of shape (n,), n at least 1", (*y.shape,))
         whole = not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
@@ -184,7 +184,7 @@ class AdaptiveLabels(nn.Module):
             _check(shape == (n,), "sample_weight", f"of shape ({n},)", shape)
 
     def _measure(self, z, y, sample_weight, class_means):
-        """As :meth:`loss_and_scores`, unchecked; also of many heads at once."""
+        """:meth:`loss_and_scores` without checks; stacked heads, too."""
         with torch.autocast(z.device.type, enabled=False):
             z = _at_least_float32(z)
             return self._loss_and_scores(z, y, sample_weight, class_means)
@@ -240,15 +240,15 @@ class AdaptiveLabels(nn.Module):
     def set_class_weights(self, weights: Tensor) -> None:
         """Add the logarithm of each class's relative weight to its score.
 
-        A weight in the loss alone can not tip the decision: a distance has no term
-        that is the class's own. The one that class weights ask for is known in
-        closed form and not trained. Equal weights change nothing.
+        Class weights in the loss alone cannot shift the decision, because distances
+        have no bias term for each class. The bias that class weights call for has a
+        closed form, so it is set and not trained. Equal weights change nothing.
         """
         self.class_offset.copy_(F.log_class_weights(weights))
 
     @property
     def feels_origin(self) -> bool | Tensor:
-        """Whether the loss changes when all latents move; of many heads a tensor."""
+        """Whether a shift of all latents changes the loss; a tensor if stacked."""
         lags = (self.update_every != 1) | (self.warmup_steps != 0)
         return lags | (self.label_momentum != 0) | (self.repel_weight != 0)
 
@@ -263,7 +263,7 @@ class AdaptiveLabels(nn.Module):
 
 
 class ClassMeans(NamedTuple):
-    """Mean latents of the classes, ``means + share @ z`` with z those of a batch.
+    """Class means of the latents, ``means + share @ z``, with z the batch's latents.
 
     ``means`` is (n_classes, output_dim), ``share`` (n_classes, n) or None; ``present``
     (n_classes,) is False for a class that has no mean.
@@ -280,7 +280,7 @@ def _check(valid, name, takes, got):
 
 
 def without_autocast(device_type):
-    """No autocast, and nothing where there is none: exporters stumble over it."""
+    """Disable autocast if it is on; exporters fail on a context that does nothing."""
     if torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)
     return contextlib.nullcontext()

@@ -7,7 +7,7 @@ from .adaptive import AdaptiveLabels, ClassMeans
 from .base import Head
 from .linear import outputs, outputs_of_both, standardize
 
-# Of a class that nothing is known of, in sizes of the largest label.
+# Length of the label of a class without features, relative to the longest label.
 FAR_AWAY = 10.0
 
 
@@ -21,12 +21,14 @@ class AdaptiveHead(Head):
         See :class:`Head`.
     label_update : {"batch", "features"}, default="batch"
         "batch": labels follow the class means of the batch's latents. "features":
-        they are the head of the class means of the features, which for a linear head
-        is the mean latent over all that the means were taken of.
+        labels are the dense layer's outputs for the class means of the features. As
+        the layer is linear, these are the mean latents over all samples behind those
+        means.
     feature_decay : float, optional
-        None: the features are constant, and :meth:`set_class_features` tells their
+        None: the features are constant, and :meth:`set_class_features` sets their
         class means. Else the features change in training, and their class means are
-        taken over the batches, each of which counts this much less with every step.
+        running means over the batches, whose past is multiplied by this number in
+        each step.
     label_options
         As for :class:`AdaptiveLabels`.
     """
@@ -49,20 +51,20 @@ class AdaptiveHead(Head):
         self.feature_decay = feature_decay
         if self.follows_features:
             means, mass = torch.zeros(n_classes, in_features), torch.zeros(n_classes)
-            # Running means are part of the state, constant ones are given anew.
+            # Running means belong to the state dict; constant ones are set anew.
             kept = feature_decay is not None
             self.register_buffer("class_features", means, persistent=kept)
             self.register_buffer("class_mass", mass, persistent=kept)
         self._train_bias_that_counts()
 
     def _train_bias_that_counts(self):
-        # Where every label follows every step, all distances forget the bias; an
-        # optimiser like Adam would make steps out of its gradient's rounding.
+        # If all labels move with the latents in every step, the bias cancels in all
+        # distances. Adam would turn the rounding errors of its gradient into steps.
         counts = (self.l2 != 0) | self.adaptive.feels_origin
         counts = counts | (not self.follows_features)
         several = isinstance(counts, torch.Tensor)
         self.bias_counts = counts if several else bool(counts)
-        # What an optimiser of many heads has in hand it keeps when some drop out.
+        # The optimiser of stacked heads keeps its parameters when some heads stop.
         kept = self.linear.bias.ndim > 1 and self.linear.bias.requires_grad
         counts = bool(counts.any() if several else counts)
         self.linear.bias.requires_grad_(counts or kept)
@@ -80,7 +82,7 @@ class AdaptiveHead(Head):
             return self(features), features.detach()
         if features.ndim == 2 or features.shape[:-2] != self.class_features.shape[:-2]:
             return self(features), None
-        # Of many heads, whose weights are more than a cache holds: read them once.
+        # The weights of stacked heads exceed the cache: one product reads them once.
         return outputs_of_both(self.linear, features, self.class_features)
 
     def loss(self, z, y, sample_weight=None, aux=None, rows=None):
@@ -96,16 +98,17 @@ class AdaptiveHead(Head):
         return self._with_l2(loss), scores
 
     def _means_of_all(self, latents):
-        """The mean of a linear map is the map of the mean.
+        """Class means of the latents over the whole training set.
 
-        So this is Eq. (1) over all rows, whatever the batch, and with the gradient of
-        all of them. ``latents`` are those of the class means, if they are known.
+        A linear map takes the mean to the mean, so this is Eq. (1) over all rows, and
+        its gradient is that of all rows, for any batch. ``latents`` are those of the
+        class means, or None to compute them.
         """
         latents = self._latents_of_means() if latents is None else latents
         return ClassMeans(latents, None, self.class_mass > 0)
 
     def _running_means(self, features, y, sample_weight):
-        """Means over this batch and, less and less, those before it."""
+        """Class means over this batch and earlier ones, which decay."""
         member = F.class_membership(y, self.adaptive.identity, sample_weight)
         earlier = self.feature_decay * self.class_mass
         mass = earlier + member.sum(-1)
@@ -125,16 +128,19 @@ class AdaptiveHead(Head):
 
     @torch.no_grad()
     def set_class_features(self, means, mass):
-        """Class means of the features, (n_classes, in_features), and their weights."""
+        """Set the class means of the features, (n_classes, in_features), and weights.
+
+        ``mass`` (n_classes,) holds the summed sample weights of the classes.
+        """
         self.class_features.copy_(standardize(self.linear, means))
         self.class_mass.copy_(mass)
 
     @torch.no_grad()
     def start_labels(self):
-        """Labels where the class features have them, before the first step.
+        """Start the labels at the latents of the class means of the features.
 
-        A class without features gets a label far from all others: nothing is known
-        of it, and nothing should be taken for it.
+        A class without features gets a label far from all others, so that no sample
+        is assigned to it.
         """
         means, present = self._latents_of_means(), self.class_mass > 0
         size = (means * present[:, None]).norm(dim=1).max().clamp_min(1.0)
@@ -163,8 +169,8 @@ class AdaptiveHead(Head):
 
     @torch.no_grad()
     def set_prior(self, log_prior):
-        """Let the logarithms of the classes' weighted shares be their offsets."""
-        # They hold the class weights already.
+        """Set the class offsets to the logarithms of the classes' weighted shares."""
+        # ``log_prior`` includes the class weights.
         weights = self.adaptive.class_offset - self.log_prior
         self.adaptive.class_offset.copy_(log_prior)
         self.log_prior.copy_(self.adaptive.class_offset - weights)
@@ -172,8 +178,8 @@ class AdaptiveHead(Head):
 
     @torch.no_grad()
     def refine(self, feature_means, present):
-        # The mean of a linear map is the map of the mean, so this is Eq. (1) over
-        # the whole training set without another pass through it.
+        # A linear map takes the mean to the mean, so this is Eq. (1) over the whole
+        # training set without another pass through it.
         self._set_present_labels(self.latents_of(feature_means), present)
 
     def set_options(self, temperature=None, l2=None, **label_options):
@@ -187,24 +193,24 @@ class AdaptiveHead(Head):
         self._train_bias_that_counts()
 
     def latents_of(self, means):
-        """The latents of class means of the features, (n, in_features)."""
+        """The latents of class means of the features, ``means`` (n, in_features)."""
         known = standardize(self.linear, means).to(self.linear.weight.dtype)
         return outputs(self.linear, known)
 
     @torch.no_grad()
     def add_classes(self, places, added, means):
-        """Let there be more classes, whose labels are the latents of their means.
+        """Add classes; the latents of their class means become their labels.
 
         Parameters
         ----------
         places, added : int64 tensors of shape (n_classes,) and (n_new,)
-            Where the classes that are there come to be, and the new ones.
+            Indices of the old and of the new classes after the call.
         means : tensor of shape (n_new, in_features)
             Class means of the features.
         """
         new = {
             "labels": self.latents_of(means),
-            # As much as of the others: logarithms of weights.
+            # Both are logarithms of weights: a new class gets the mean weight.
             "class_offset": self.adaptive.class_offset.exp().mean().log(),
             "log_prior": self.log_prior.exp().mean().log(),
         }

@@ -22,17 +22,18 @@ class Head(nn.Module):
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the dense layer to the loss.
     """
 
-    # Whether the bias of the dense layer is trained; of many heads at once, a tensor.
+    # Whether the bias of the dense layer is trained; a tensor for stacked heads.
     bias_counts = True
 
-    # Whether all that a training step changes are tensors, in place, so that the step
-    # can be captured in a graph.
+    # Whether a training step changes tensors only, and in place, so that a CUDA graph
+    # can capture it.
     steps_in_place = True
 
-    # Whether the class means of the features are told before training begins.
+    # Whether the head needs the class means of the features before training begins.
     follows_features = False
 
-    # Share that running class means of features keep in a step; None: constant ones.
+    # Share of the running class means of the features that each step keeps; None where
+    # the means are constant.
     feature_decay: float | None = None
 
     def __init__(self, in_features, output_dim, l2=0.0):
@@ -50,11 +51,11 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def latent_loss(self, z, y, sample_weight=None):
-        """Training loss at the latents and the class scores it was taken from."""
+        """Training loss of a batch of latents, and the class scores behind it."""
         raise NotImplementedError
 
     def training_latents(self, features):
-        """The latents of a training step, and what else :meth:`loss` takes, or None."""
+        """The latents of a training step, and the ``aux`` of :meth:`loss`."""
         return self(features), None
 
     @property
@@ -63,26 +64,26 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def start_training(self, n_samples, n_epochs):
-        """Told before training passes over so many samples so many times."""
+        """Called before the first epoch."""
 
     def start_epoch(self):
-        """Told before each of these epochs."""
+        """Called before each epoch."""
 
     def select_members(self, kept):
-        """Told that of many heads at once, (S, K), only these of the K go on."""
+        """Called on (S, K) stacked heads when only the ``kept`` of the K train on."""
 
     def end_training(self):
-        """Told after the last one, or when training breaks off."""
+        """Called after the last epoch, or when training breaks off."""
 
     def training_state(self):
-        """What the next epoch goes on from besides tensors of the module, a dict."""
+        """State of the training besides the module's own tensors, as a dict."""
         return {}
 
     def load_training_state(self, state):
-        """Go on from :meth:`training_state`, after :meth:`start_training`."""
+        """Restore :meth:`training_state`; :meth:`start_training` comes first."""
 
     def refine(self, feature_means, present):
-        """Take the class means of the features of the whole training set.
+        """Set the labels from the class means over the whole training set.
 
         Parameters
         ----------
@@ -92,28 +93,29 @@ class Head(nn.Module):
         """
 
     def averaged_buffers(self):
-        """Buffers that belong to the weights and are averaged with them."""
+        """Buffers that a weight average includes besides the parameters."""
         return []
 
     def trained_buffers(self):
-        """Buffers that training changes, otherwise than counting its steps."""
+        """Buffers that training changes, step counters excepted."""
         return self.averaged_buffers()
 
     def set_class_weights(self, weights, first):
-        """Let class weights count in the decision, where they are given.
+        """Let class weights shift the decision, not the loss alone.
 
         Parameters
         ----------
         weights : tensor of shape (n_classes,)
         first : bool
-            Whether training has not begun yet.
+            Whether this is the call before the first training step.
         """
 
     def loss(self, z, y, sample_weight=None, aux=None, rows=None):
-        """One training step's loss and the class scores of the batch.
+        """The loss of one training step and the class scores of the batch.
 
-        ``z`` and ``aux`` are the :meth:`training_latents`. ``rows``, (n,) int64, are
-        the places of the samples in the training data, for heads that keep account.
+        ``z`` and ``aux`` come from :meth:`training_latents`. ``rows``, (n,) int64, are
+        the samples' indices in the training data, for heads that store something for
+        each sample.
         """
         loss, scores = self.latent_loss(z, y, sample_weight)
         return self._with_l2(loss), scores
@@ -127,9 +129,9 @@ class Head(nn.Module):
         return weight.square().sum((-2, -1)) + bias.square().sum(-1)
 
     def set_options(self, **options):
-        """Replace numbers that the head was made with, by their names.
+        """Replace numerical options of the head; None leaves one as it is.
 
-        Where several heads are trained together, by tensors of one number a head.
+        Stacked heads take tensors with one number for each head.
         """
         for name, value in options.items():
             if value is not None:

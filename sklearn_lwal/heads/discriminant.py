@@ -1,10 +1,10 @@
-"""Where linear discriminant analysis would put a head, in closed form.
+"""The start of a head by linear discriminant analysis, in closed form.
 
 Source: multi-class discriminant analysis (Rao, "The utilization of multiple
 measurements in problems of biological classification", 1948) with the pooled
 covariance shrunk towards a multiple of the identity (Friedman, "Regularized
-discriminant analysis", 1989). Shrinkage, temperature and whether the classes' shares
-count are chosen by log-loss on held-out rows.
+discriminant analysis", 1989). The log-loss on held-out rows chooses the shrinkage, the
+temperature, and whether the class prior enters the scores.
 
 Shapes: ``rows`` (m, d) centred features, ``y`` (m,) class indices, ``weight`` (m,)
 sample weights, ``sums`` (n_classes, d) and ``mass`` (n_classes,) the weighted class
@@ -17,7 +17,7 @@ sqrt(mass_c / mass) (mean_c - mean):
     B S_g^-1 B' = P diag(sigma^2) P'
     W_k = P_k' B S_g^-1 / sigma_k, the k-th row of the head, largest sigma first
 
-so that W S_g W' = I: a class's latents scatter by one in every direction.
+so that W S_g W' = I: the latents of a class have unit variance in every direction.
 """
 
 from typing import NamedTuple
@@ -28,23 +28,25 @@ from .functional import log_class_weights, pairwise_distance, safe_divisor
 
 SHRINKAGES = (0.01, 0.05, 0.2, 0.5, 0.9)
 N_FOLDS = 5
-# Enough held-out rows to compare five shrinkages and to fit one number.
+# These suffice to compare five shrinkages and to fit the temperature.
 HELD_OUT_ROWS = 1000
-# Scores that are computed in one go: on few rows starting an operation takes longer.
+# Number of scores computed by one operation. With few rows the launch of an operation
+# takes longer than its arithmetic.
 AT_ONCE = 250_000
 LOG_TEMPERATURES = torch.linspace(-4.0, 3.0, 15, dtype=torch.float64)
-# Training goes on to sharpen the scores of a head that starts here; a start below
-# the best temperature leaves room for that.
+# Training sharpens the scores of a head that starts here. A temperature below the best
+# one leaves room for that.
 ROOM_TO_SHARPEN = 0.8
-# Latent dimensions beyond those that discriminate start at this share of their length.
+# Length of the rows of W beyond those that discriminate, relative to the mean length
+# of these.
 SPARE_LENGTH = 0.01
 
 
 class Start(NamedTuple):
-    """A head's start.
+    """The start of a head.
 
-    ``weight`` is (output_dim, d); ``uses_prior`` says whether the classes' shares of
-    the rows should count in their scores.
+    ``weight`` is (output_dim, d); ``uses_prior`` says whether the logarithm of the
+    class prior is added to the scores.
     """
 
     weight: torch.Tensor
@@ -81,9 +83,9 @@ class Scatter:
         present = self.mass > 0
         between = self.sums / safe_divisor(self.mass).sqrt()[:, None]
         total = self.moment - between.T @ between
-        # One mean was taken from each class: that many rows tell nothing of scatter.
+        # Degrees of freedom: each class mean takes one.
         free = (self.count - present.sum()).clamp_min(0).double() / self.count
-        # Without a free row only rounding is left.
+        # Without any, ``total`` is nothing but rounding error.
         return total * (free > 0) / safe_divisor(self.mass.sum() * free)
 
 
@@ -95,7 +97,7 @@ def between_classes(sums, mass):
 
 
 def shrunk(covariance, shrinkage, between):
-    """S_g; where next to nothing scatters, tau is the variance between classes."""
+    """S_g; tau is the variance between classes where that within them vanishes."""
     tau = covariance.diagonal().mean()
     other = between.square().sum() / len(covariance)
     other = torch.where(other > 0, other, torch.ones_like(other))
@@ -122,22 +124,22 @@ def directions(covariance, between, output_dim):
 
 
 def _cholesky(matrix):
-    """The factor of a matrix that is positive definite but for rounding."""
+    """The Cholesky factor of a matrix that is positive definite up to rounding."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
         matrix = matrix.clone()
         matrix.diagonal().add_(matrix.diagonal().abs().mean())
         factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
-        # Nothing but rounding, beside far larger weights. No eigenvalue is larger than
-        # the largest sum of a row.
+        # Rounding dominates the matrix. No eigenvalue exceeds the largest absolute row
+        # sum, so twice that sum makes it positive definite.
         matrix.diagonal().add_(2 * matrix.abs().sum(1).max())
         factor = torch.linalg.cholesky(matrix)
     return factor
 
 
 def log_prior(mass):
-    """Logarithms of the classes' shares; a class without rows counts as the rarest."""
+    """Logarithms of the class shares; a class without rows counts as the rarest."""
     rarest = torch.where(mass > 0, mass, torch.inf).min()
     return log_class_weights(torch.where(mass > 0, mass, rarest))
 
@@ -145,9 +147,9 @@ def log_prior(mass):
 def held_out_losses(rows, y, weight, head, sums, mass, offsets):
     """Summed log-loss of the rows, (n_offsets, n_temperatures).
 
-    ``sums`` and ``mass`` make the labels and must not count these rows. Rows of a
-    class that they lack are left out. ``offsets`` (n_offsets, n_classes) are added to
-    the scores.
+    ``sums`` and ``mass`` determine the labels and must not include these rows. A row
+    whose class has no mass is left out. ``offsets`` (n_offsets, n_classes) are added
+    to the scores. Also returns the summed weight of the rows that counted.
     """
     labels = (sums / safe_divisor(mass)[:, None]) @ head.T
     distance = pairwise_distance(rows @ head.T.float(), labels.float()).T.contiguous()
@@ -173,10 +175,10 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
     shrinkage, temperature : float
     uses_prior : bool
     scatter : Scatter
-        Of all ``rows``.
+        The scatter of all ``rows``.
     """
     n_classes = len(mass)
-    # Scatter does not mind where each class lies, but its digits do.
+    # Scatter does not depend on the class means, but is more accurate around zero.
     centres = _class_means(rows, y, weight, n_classes)
     residuals = rows - centres[y]
     fold, n_tested = _folds(y)
@@ -191,7 +193,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
         scatter = scatter + found
     offset = torch.zeros_like(mass) if offset is None else offset.to(mass)
     offsets = torch.stack([offset, log_prior(mass)])
-    # On a dozen rows any confidence may look right: one row's loss holds against it.
+    # On few rows an extreme temperature may win by chance: penalise it like one row.
     doubt = weight.mean().item() * LOG_TEMPERATURES.square()
     losses = doubt.repeat(len(shrinkages), len(offsets), 1)
     total = 0.0
@@ -209,7 +211,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
             losses[i] += loss.cpu()
         total += float(known)
     if total == 0:
-        # One row a class, say: nothing to learn from, so shrink and stay unsure.
+        # No row could be held out, for example with a single row in each class.
         return shrinkages[-1], 1.0, False, scatter
     best = torch.unravel_index(losses.argmin(), losses.shape)
     i, prior, j = (int(k) for k in best)
@@ -218,7 +220,7 @@ def choose(rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRI
 
 
 def _folds(y):
-    """The fold of each row, (n,), and how many of the folds are held out in turn.
+    """The fold of each row, (n,), and the number of folds that are held out in turn.
 
     The rows of each class are spread evenly over the folds.
     """
@@ -235,13 +237,13 @@ def _class_means(rows, y, weight, n_classes):
 
 
 def _left(sums, mass, before):
-    """Sums and weights without the held-out rows; 0 where only rounding is left."""
+    """Sums and weights without the held-out rows; rounding errors become 0."""
     mass = torch.where(mass > 1e-6 * before, mass, torch.zeros_like(mass))
     return sums * (mass > 0)[:, None], mass
 
 
 def _vertex(x, y, j):
-    """The lowest point of the parabola through the values around ``y[j]``."""
+    """Abscissa of the minimum of the parabola through ``y[j]`` and its neighbours."""
     if j in (0, len(y) - 1):
         return x[j]
     below, at, above = y[j - 1 : j + 2]
@@ -253,25 +255,25 @@ def _vertex(x, y, j):
 def discriminant_start(
     rows, y, weight, sums, mass, output_dim, offset=None, shrinkages=SHRINKAGES
 ):
-    """The start of a head, but for spare dimensions; see the top of this module.
+    """The start of a head, without spare dimensions; see the top of this module.
 
     Parameters
     ----------
     rows : float32 tensor of shape (m, d)
-        A sample of the features, centred somewhere near their mean.
+        A sample of the features, approximately centred.
     y, weight : tensors of shape (m,)
     sums, mass : float64 tensors of shape (n_classes, d) and (n_classes,)
-        Class sums of all features, centred likewise.
+        Class sums of all features, shifted like ``rows``, and the class weights.
     output_dim : int
     offset : tensor of shape (n_classes,), optional
         Added to the scores where the prior is not used.
     shrinkages : tuple of floats
-        In (0, 1), rising: those to choose from.
+        Values to choose from, in (0, 1), ascending.
 
     Returns
     -------
     start : Start
-        With a float64 weight of at most ``output_dim`` rows.
+        Its weight is float64 and has at most ``output_dim`` rows.
     """
     shrinkage, temperature, uses_prior, scatter = choose(
         rows, y, weight, sums, mass, output_dim, offset, shrinkages
@@ -283,7 +285,10 @@ def discriminant_start(
 
 
 def with_spare_rows(weight, output_dim, generator, length=SPARE_LENGTH):
-    """``weight`` with random rows of this relative length, up to ``output_dim``."""
+    """``weight`` filled up to ``output_dim`` rows with random ones.
+
+    ``length`` is their length relative to the mean length of the rows of ``weight``.
+    """
     n_spare = output_dim - len(weight)
     width = weight.shape[1]
     spare = torch.randn(n_spare, width, generator=generator, dtype=torch.float64)
@@ -295,10 +300,10 @@ def with_spare_rows(weight, output_dim, generator, length=SPARE_LENGTH):
 def row_coordinates(gram):
     """Coordinates in the space that the rows span, for fewer rows than columns.
 
-    ``gram`` (m, m) float64 are the inner products of rows A. Returns L (m, m): its
-    rows have these inner products. A head W_L for rows of L is the head
-    ``W_L @ L^-1 @ A`` for rows of A.
+    ``gram`` (m, m) float64 holds the inner products of the rows of A. Returns L (m, m),
+    whose rows have the same inner products. A head W_L for the rows of L becomes the
+    head ``W_L @ L^-1 @ A`` for the rows of A.
     """
-    # Rows may repeat.
+    # Repeated rows make ``gram`` singular.
     jitter = 1e-9 * gram.diagonal().max().clamp_min(1e-12)
     return torch.linalg.cholesky(gram + jitter * torch.eye(len(gram)).to(gram))

@@ -1,4 +1,4 @@
-"""A matrix of label similarities that is learned beside the classifier.
+"""Label embeddings that are learned together with the classifier.
 
 Source: Sun, Wei, Ren, Ma, "Label Embedding Network", 2017. From features h two dense
 layers give o1 = A1 h and o2 = A2 sg(h), where sg stops the gradient; E is an
@@ -10,9 +10,10 @@ H(q, p) = -sum q log p and m_i = [argmax o2_i = y_i] the loss of a batch is
     + sum_i m_i H(sg softmax(o2_i / tau), softmax(t_i)) / (sum_i m_i + 1e-8)
     + sum_i max(0, softmax(o2_i)[y_i] - alpha)
 
-The first line trains the classifier, the second the auxiliary layer; the third teaches
-the embeddings what that layer takes for similar, where it is right; the last keeps the
-auxiliary layer from growing too sure. The predicted class is argmax o1.
+The first line trains the classifier and the second the auxiliary layer. The third moves
+each embedding towards the auxiliary layer's softened predictions, on samples that this
+layer classifies correctly. The last penalises overconfident predictions of the
+auxiliary layer. The predicted class is argmax o1.
 """
 
 import torch
@@ -23,7 +24,7 @@ from .base import Head
 
 
 class LabelEmbedHead(Head):
-    """Two dense layers, side by side in one, and the label embeddings.
+    """Two dense layers, stored as one, and the label embeddings.
 
     Parameters
     ----------
@@ -31,11 +32,11 @@ class LabelEmbedHead(Head):
     l2 : float, default=0.0
         See :class:`Head`; both layers count.
     hard_weight : float, default=0.5
-        Weight of the one-hot labels beside the embeddings (beta).
+        Weight of the one-hot labels relative to the embeddings (beta).
     temperature : float, default=2.0
-        Softens what the embeddings are taught (tau).
+        Softens the auxiliary layer's predictions as targets of the embeddings (tau).
     confidence_cap : float, default=0.9
-        Probability above which the auxiliary layer is held back (alpha).
+        Probabilities of the auxiliary layer above this are penalised (alpha).
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class LabelEmbedHead(Head):
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
-        # The biases would get there anyway, in many steps.
+        # Training would move the biases here, but it would take many steps.
         if first:
             offset = F.log_class_weights(weights).to(self.linear.bias)
             self.linear.bias.add_(offset.repeat(2))

@@ -5,41 +5,41 @@ Shapes: ``z`` (n, output_dim) latents, ``labels`` (n_classes, output_dim), ``y``
 classes. Every function works with masks instead of branches on tensor values and
 reads nothing back from the device, so a step can be captured in a graph.
 
-All of them take leading dimensions: many heads that are trained together. ``z`` is then
-(..., n, output_dim) and so on; what is one number here has the leading dimensions
-alone, and what heads share may have 1 in their place.
+All functions accept stacked heads, that is, many heads trained together, as leading
+dimensions. ``z`` is then (..., n, output_dim) and so on; a scalar has the leading
+dimensions alone, and a tensor that the heads share may have size 1 there.
 
-The two losses have their gradients written down: autograd would reach the same
-gradients in two to three times the number of kernels, and on features the number
-of kernels is what a training step costs. The ``plain_`` functions are the same
-formulas for autograd.
+The two losses have explicit gradients. Autograd would compute the same gradients with
+two to three times the number of kernels, and on small networks the kernel launches
+dominate the time of a training step. The ``plain_`` functions are the same formulas for
+autograd.
 
 Classes come first in the large intermediate tensors: a softmax over a short last
-dimension takes about ten times as long on a CPU. The latents of many heads lie in
-memory with their dimensions first, as one product for all heads gives them. What is
-made of them keeps that order, and products are added to what is there already: these
-tensors do not fit into a core's cache, and what counts is how often they are read.
+dimension takes about ten times as long on a CPU. The latents of stacked heads lie in
+memory with the latent dimension first, because one product for all heads writes them
+so. Results keep that order, and products accumulate in place: these tensors exceed the
+cache of a core, so the number of passes over memory determines the speed.
 """
 
 import torch
 from torch.autograd.function import once_differentiable
 
-# Below this squared norm or squared distance a vector counts as zero: the
-# gradients of the square root and of the normalisation are 0 there.
+# A vector below this squared norm or squared distance counts as zero: there the
+# gradients of the square root and of the normalisation are 0.
 TINY_SQUARE = 1e-12
-# The square root of that, and a little more to be safe from rounding.
+# Its square root, plus a margin for rounding.
 TINY = 1.0001e-6
 
 
 def spread(number, n_dims=2):
-    """``number`` with dimensions of size 1 behind its own, unless it is but one."""
+    """Append dimensions of size 1 to a tensor; a scalar stays as it is."""
     if not isinstance(number, torch.Tensor) or number.ndim == 0:
         return number
     return number[(..., *(None,) * n_dims)]
 
 
 def add_product(base, a, b, scale=1):
-    """``base + scale * a @ b``; of many heads in the place of ``base``."""
+    """``base + scale * a @ b``; stacked heads overwrite ``base``."""
     if base.ndim == 2:
         return torch.addmm(base, a, b, alpha=scale)
     if base.shape[:-2] != a.shape[:-2] or base.shape[:-2] != b.shape[:-2]:
@@ -52,9 +52,9 @@ def add_product(base, a, b, scale=1):
 
 
 def common_product(a, b):
-    """``a @ b`` of heads with one ``b``: (..., K, p, m) and (..., 1, m, n).
+    """``a @ b`` where heads share one ``b``: (..., K, p, m) and (..., 1, m, n).
 
-    The result lies in memory as latents do.
+    The result has the memory order of the latents.
     """
     if a.ndim == 2:
         return (b.mT @ a.mT).mT
@@ -76,20 +76,20 @@ def inner_product(a, b):
 def class_membership(y, identity, weight=None):
     """One-hot columns of ``y``, (n_classes, n), scaled by the sample weights.
 
-    ``identity`` is ``eye(n_classes)`` in the dtype of the result; made once, it
-    saves a comparison and a conversion in each step.
+    ``identity`` is ``eye(n_classes)`` in the dtype of the result. The caller makes it
+    once, which saves a comparison and a conversion in each step.
     """
     if y.ndim == 1:
         member = identity.index_select(1, y)
     else:
-        # An index would write with strides, which takes longer.
+        # Indexing would write with strides and be slower.
         member = identity.new_zeros(*y.shape[:-1], len(identity), y.shape[-1])
         member.scatter_(-2, y[..., None, :], 1.0)
     return member if weight is None else member * weight[..., None, :]
 
 
 def safe_divisor(mass):
-    """``mass``, but never 0: what has no mass has sums of 0, and 0 / tiny is 0."""
+    """``mass`` without zeros. Sums of zero mass are 0, and 0 / tiny is 0."""
     return mass.clamp_min(torch.finfo(mass.dtype).tiny)
 
 
@@ -105,7 +105,7 @@ def is_update_step(step, update_every, warmup_steps):
 
 
 def number(option):
-    """An option as tensors take it: no bool, and no int of more than 64 bits."""
+    """An option as a number that fits a tensor: no bool, no int beyond 64 bits."""
     if isinstance(option, bool):
         return int(option)
     too_long = not isinstance(option, torch.Tensor) and abs(option) >= 2**63
@@ -113,7 +113,7 @@ def number(option):
 
 
 def is_zero(option):
-    """Whether an option is off. One that differs between heads, a tensor, is on."""
+    """Whether an option is off; an option of stacked heads, a tensor, is on."""
     return not isinstance(option, torch.Tensor) and option == 0
 
 
@@ -132,11 +132,10 @@ def label_update(labels, member, momentum=0.0, update=True):
     -------
     base : tensor of shape (n_classes, output_dim)
     share : tensor of shape (n_classes, n)
-        The new labels are ``base + share @ z``: the weighted class means, and the
-        old label of a class without weight in the batch.
+        The new labels are ``base + share @ z``: the weighted class means, or the old
+        label of a class without weight in the batch.
     """
-    # Products with ``share`` instead of a scatter: the same sums in the same order
-    # every time, also on a GPU.
+    # A product with ``share`` is deterministic on a GPU; a scatter is not.
     mass = member.sum(-1)
     share = member / safe_divisor(mass)[..., None]
     kept = _kept_share(mass > 0, momentum, update, labels.dtype)
@@ -146,7 +145,7 @@ def label_update(labels, member, momentum=0.0, update=True):
 
 
 def label_move(labels, means, share, present, momentum=0.0, update=True):
-    """As :func:`label_update`, to the targets ``means + share @ z``.
+    """:func:`label_update` towards given means, ``means + share @ z``.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ def label_move(labels, means, share, present, momentum=0.0, update=True):
         The gradient flows through them.
     share : tensor of shape (n_classes, n) or None
     present : bool tensor of shape (n_classes,)
-        A class that is not keeps its label.
+        A class that is not present keeps its label.
     """
     kept = _kept_share(present, momentum, update, labels.dtype)
     base = torch.lerp(means, labels, kept)
@@ -162,7 +161,7 @@ def label_move(labels, means, share, present, momentum=0.0, update=True):
 
 
 def _kept_share(present, momentum, update, dtype):
-    """What remains of the old labels, (n_classes, 1)."""
+    """Share of the old labels that the update keeps, (n_classes, 1)."""
     stays = ~present[..., None]
     if isinstance(update, torch.Tensor):
         stays = stays | ~spread(update)
@@ -181,10 +180,10 @@ def pairwise_distance(z, labels):
 
 
 def _centred_distance(z, labels):
-    """Distances (n_classes, n), and both arguments moved by the mean label.
+    """Distances (n_classes, n), and both arguments shifted by the mean label.
 
-    Distances do not change by the move, and far from the origin far fewer digits
-    cancel when the square is expanded.
+    The shift leaves distances as they are. Far from the origin it avoids most of the
+    cancellation in the expanded square.
     """
     centre = labels.mean(-2, keepdim=True)
     z, labels = z - centre, labels - centre
@@ -194,7 +193,7 @@ def _centred_distance(z, labels):
 
 
 def distance_scores(distance, temperature=1.0, offset=None):
-    """Scores ``-temperature * distance (+ offset of the class)``, classes first."""
+    """Scores ``-temperature * distance + offset``, classes first."""
     temperature = spread(temperature)
     if offset is None:
         return -temperature * distance
@@ -208,7 +207,7 @@ def distance_scores(distance, temperature=1.0, offset=None):
 def plain_distance_cross_entropy(
     z, base, member, share=None, weight=None, temperature=1.0, offset=None
 ):
-    """:func:`distance_cross_entropy`; also returns what its gradient is made of."""
+    """:func:`distance_cross_entropy`; also returns the tensors of its gradient."""
     labels = base if share is None else base + share @ z
     distance, z, centred = _centred_distance(z, labels)
     scores = distance_scores(distance, temperature, offset)
@@ -255,7 +254,7 @@ class _DistanceCrossEntropy(torch.autograd.Function):
         dtemperature = None
         if ctx.needs_input_grad[5]:
             dtemperature = grad * inner_product(a, distance)
-        # A sample that sits on a label is not pulled by it.
+        # The gradient of the distance is 0 where a sample coincides with a label.
         a.div_(distance).mul_(distance > TINY).mul_(spread(grad * ctx.temperature))
         dlabels = add_product(a.sum(-1, keepdim=True) * labels, a, z, -1)
         dz = add_product(a.sum(-2)[..., None] * z, a.mT, labels, -1)
@@ -276,7 +275,7 @@ def distance_cross_entropy(
         The labels are ``base + share @ z``, see :func:`label_update`; without
         ``share`` they are ``base``. The gradient flows through both.
     weight : tensor of shape (n,), optional
-        The sample weights that ``member`` was made with.
+        The sample weights in ``member``.
     temperature : float or scalar tensor
         The gradient flows through a tensor.
     offset : tensor of shape (n_classes,), optional
@@ -297,13 +296,13 @@ def distance_cross_entropy(
 
 def row_lengths(z):
     """Lengths of the rows, (n, 1), infinite for a zero row."""
-    # torch's vector_norm takes long where latents lie with their dimensions first.
+    # torch's vector_norm is slow on latents with the latent dimension first.
     norms = (z * z).sum(-1, keepdim=True).clamp_min(TINY_SQUARE).sqrt()
     return norms.masked_fill(norms < TINY, torch.inf)
 
 
 def plain_repel_loss(z, member, weight=None, scale=1.0):
-    """:func:`repel_loss`; also returns what its gradient is made of."""
+    """:func:`repel_loss`; also returns the tensors of its gradient."""
     lengths = row_lengths(z)
     u = z / lengths
     sums = common_product(u.mT, member.mT).mT
@@ -321,8 +320,8 @@ class _RepelLoss(torch.autograd.Function):
 
     With u the unit rows, S_c the weighted sum of the u_i in class c, T the sum of
     all and m the total weight, the loss is sum_c S_c (T - S_c) / m^2. Its
-    derivative by u_i is 2 w_i (T - S_c(i)) / m^2, of which the normalisation
-    passes on the part across u_i, divided by ||z_i||.
+    derivative with respect to u_i is 2 w_i (T - S_c(i)) / m^2. The derivative with
+    respect to z_i is the component of it orthogonal to u_i, divided by ||z_i||.
     """
 
     @staticmethod
@@ -345,9 +344,9 @@ class _RepelLoss(torch.autograd.Function):
 def repel_loss(z, member, weight=None, scale=1.0):
     """``scale`` * mean over all ordered pairs of [different class] * cosine.
 
-    The paper's Eq. (3), averaged over the n^2 pairs (with weights: over the
-    products of the weights), without an (n, n) matrix. ``weight`` are the sample
-    weights that ``member`` was made with.
+    This is Eq. (3) of the paper, averaged over the n^2 pairs (or weighted by the
+    products of the sample weights), without an (n, n) matrix. ``weight`` are the
+    sample weights in ``member``.
     """
     return _RepelLoss.apply(z, member, weight, scale)
 
@@ -358,7 +357,7 @@ def log_probabilities(scores):
 
 
 def weighted_mean(losses, sample_weight=None):
-    """Mean over the samples, (n,), by their weights."""
+    """Weighted mean over the samples, (n,)."""
     if sample_weight is None:
         return losses.mean(-1)
     weight = sample_weight.to(losses.dtype)
@@ -374,20 +373,20 @@ def cross_entropy(scores, y, sample_weight=None):
 
 
 def gather_class(values, y):
-    """Of values (n_classes, n) that of each sample's class, (n,)."""
+    """The entry of ``values`` (n_classes, n) for each sample's class, (n,)."""
     index = y[..., None, :].expand(*values.shape[:-2], 1, -1)
     return values.gather(-2, index).squeeze(-2)
 
 
 def rows(values, y):
-    """Of values (n_classes, p) the row of each sample's class, (n, p)."""
+    """The row of ``values`` (n_classes, p) for each sample's class, (n, p)."""
     if values.ndim == 2:
         return values[y]
     return torch.take_along_dim(values, y[..., None], -2)
 
 
 def columns(values, y):
-    """Of values (p, n_classes) the column of each sample's class, (p, n)."""
+    """The column of ``values`` (p, n_classes) for each sample's class, (p, n)."""
     if y.ndim == 1:
         return values.index_select(1, y)
     index = y[..., None, :].expand(*values.shape[:-1], -1)

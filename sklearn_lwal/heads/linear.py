@@ -1,4 +1,4 @@
-"""A dense layer for features that come in any units."""
+"""A dense layer on features of any scale, which it standardises."""
 
 from typing import NamedTuple
 
@@ -6,24 +6,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Above this many standard deviations from zero, a column's mean would swallow digits
-# of the float32 product that it cancels in.
+# If the mean of a column exceeds this many standard deviations, shift and scale are not
+# folded into the weight: cancellation in the float32 product would lose digits.
 FAR_FROM_ZERO = 1e3
 
 
-# Mean squared length of the features as the weight takes them, so that a learning rate
-# moves the outputs by as much for 4 features as for 50,000. About the number of
-# features that backbones give: there a rate is what it would be without this.
+# Mean squared length of the standardised features, whatever their number, so that one
+# learning rate suits 4 features and 50,000. Backbones give about this many features:
+# for them the learning rate means the same as without this scaling.
 SQUARED_LENGTH = 1000
 
 
 def affine(x, weight, bias):
-    """``x @ weight.T + bias``, also of many layers at once.
+    """``x @ weight.T + bias``, also for stacked layers.
 
     Parameters
     ----------
     x : tensor of shape (..., 1, n, in_features)
-        What is common to the layers along the dimension of size 1 is multiplied once.
+        Layers share their inputs along a dimension of size 1; one product serves all.
     weight : tensor of shape (..., n_layers, out_features, in_features)
     bias : tensor of shape (..., n_layers, out_features)
     """
@@ -51,14 +51,14 @@ class Dense(nn.Linear):
 class StandardizedLinear(nn.Module):
     """A dense layer on standardised features ``(x - shift) * scale``.
 
-    They are also brought to one length, whatever their number. In training shift and
-    scale are folded into weight and bias, which are much smaller than a batch; in
-    evaluation they are applied to the features themselves.
+    The scale also brings the features to one mean squared length, whatever their
+    number. In training shift and scale are folded into weight and bias, which are much
+    smaller than a batch; in evaluation they are applied to the features themselves.
 
     Parameters
     ----------
     linear : nn.Linear
-        Gives its weight and bias, which belong to the standardised features.
+        Its weight and bias become this layer's and apply to standardised features.
     """
 
     def __init__(self, linear):
@@ -66,16 +66,16 @@ class StandardizedLinear(nn.Module):
         self.weight, self.bias = linear.weight, linear.bias
         self.register_buffer("shift", torch.zeros(linear.in_features))
         self.register_buffer("scale", torch.ones(linear.in_features))
-        # The bias is the weight of a constant of the same size as the columns.
+        # The bias is the weight of a constant feature as long as the columns.
         self.register_buffer("constant", torch.ones(()))
         self.folds = True
 
     @torch.no_grad()
     def set_statistics(self, mean, deviation, squared_length=SQUARED_LENGTH):
-        """Standardise by these, (in_features,) each; 0 marks a constant column.
+        """Set mean and standard deviation, (in_features,); 0 marks a constant column.
 
-        The outputs become those that the weight gives for standardised features.
-        ``squared_length=None`` leaves those as long as they are.
+        The outputs become those of the same weight and bias on standardised features.
+        ``squared_length=None`` leaves the length of these as it is.
         """
         length = self._length(squared_length)
         self.constant.fill_(length)
@@ -85,15 +85,15 @@ class StandardizedLinear(nn.Module):
 
     @torch.no_grad()
     def change_statistics(self, mean, deviation, squared_length=SQUARED_LENGTH):
-        """Standardise by others, as :meth:`set_statistics`, from now on.
+        """Replace the statistics of :meth:`set_statistics` after training has begun.
 
-        A column that varied stays as it is where its deviation is 0 now. The outputs
-        can be kept for all rows whose constant columns are as they were.
+        A column that varied keeps its statistics if its new deviation is 0.
 
         Returns
         -------
         change : ChangeOfUnits or None
-            Keeps them, once it is applied to the weight. None where nothing changed.
+            Apply it to the weight to keep the layer's outputs, for rows whose constant
+            columns have not changed. None where no statistic changed.
         """
         scale = _scale(deviation, self._length(squared_length)).to(self.scale)
         stays = scale == 0
@@ -103,8 +103,8 @@ class StandardizedLinear(nn.Module):
             return None
         wide = torch.float32 if scale.device.type == "mps" else torch.float64
         before, after = self.scale.to(wide), scale.to(wide)
-        # Nothing has been learned of a column that was constant: its first weight
-        # counts from now on, and nothing where the column still has that value.
+        # The weight of a column that was constant is untrained: it starts to count
+        # now, and contributes 0 to rows that still have the constant value.
         gain = torch.where((before > 0) & (after > 0), before / after, 1.0)
         ratio = torch.where(before > 0, after / before, 0.0)
         offset = after * (shift.to(wide) - self.shift.to(wide))
@@ -123,12 +123,12 @@ class StandardizedLinear(nn.Module):
         self.folds = bool(far < FAR_FROM_ZERO)
 
     def standardize(self, x):
-        """Features as the weight takes them."""
+        """The standardised features, ``(x - shift) * scale``."""
         return (x - _for_rows(self.shift)) * _for_rows(self.scale)
 
     def forward(self, x):
         if not (self.training and self.folds and x.dtype == self.weight.dtype):
-            # Features may have more digits than the weight: those count before.
+            # Features may be more precise than the weight: subtract the mean first.
             known = self.standardize(x).to(self.weight.dtype)
             return self.outputs(known)
         weight = self.weight * self.scale
@@ -136,7 +136,7 @@ class StandardizedLinear(nn.Module):
         return F.linear(x, weight, bias)
 
     def outputs(self, standardized):
-        """The outputs for features as :meth:`standardize` gives them."""
+        """The outputs for features that :meth:`standardize` returned."""
         constant = self.constant[..., None] if self.constant.ndim else self.constant
         return affine(standardized, self.weight, self.bias * constant)
 
@@ -145,9 +145,9 @@ class StandardizedLinear(nn.Module):
 
 
 class ChangeOfUnits(NamedTuple):
-    """From the weight of features in one kind of units to that of another.
+    """Converts a weight when the statistics of the standardised features change.
 
-    ``gain``, its inverse ``ratio`` (0 where a column counted nothing before) and
+    ``gain``, its inverse ``ratio`` (0 where a column was constant before) and
     ``offset`` are (in_features,).
     """
 
@@ -157,54 +157,55 @@ class ChangeOfUnits(NamedTuple):
     constant: torch.Tensor
 
     def apply(self, weight, bias):
-        """Change a weight and a bias in place; the layer's outputs stay."""
+        """Convert a weight and a bias in place; the layer's outputs stay the same."""
         changed = weight.to(self.gain) * self.gain
         weight.copy_(changed)
         bias.add_((changed @ self.offset / self.constant).to(bias))
 
     def move(self, standardized):
-        """Change standardised features in place."""
+        """Convert standardised features in place."""
         standardized.copy_(standardized.to(self.ratio) * self.ratio - self.offset)
 
     def scale_gradients(self, values, power):
-        """Change what has the unit of the weight's gradient to a power, in place."""
+        """Convert powers of the weight's gradient in place, as Adam's moments are."""
         values.copy_(values.to(self.ratio) * self.ratio**power)
 
 
 def _scale(deviation, length):
-    """What standardised columns are multiplied by, so that all have this length."""
-    # A constant column would get its weight from rounding alone: it counts nothing.
+    """Scale of each column that standardises it and brings it to ``length``."""
+    # Scaling a constant column would amplify nothing but rounding: its scale is 0.
     scale = torch.where(deviation == 0, 0.0, 1 / deviation) * length
     return scale.clamp_max(torch.finfo(torch.float32).max)
 
 
 def _for_rows(of_features):
-    """With a dimension for rows where there is one for networks."""
+    """Insert the dimension of the rows if there is one of stacked networks."""
     return of_features if of_features.ndim == 1 else of_features[..., None, :]
 
 
 def standardize(layer, x):
-    """``x`` in the units of the layer's weight."""
+    """``x``, standardised if the layer standardises its inputs."""
     return layer.standardize(x) if isinstance(layer, StandardizedLinear) else x
 
 
 def outputs(layer, standardized):
-    """The layer's outputs for what :func:`standardize` gives."""
+    """The layer's outputs for inputs that :func:`standardize` returned."""
     if isinstance(layer, StandardizedLinear):
         return layer.outputs(standardized)
     return affine(standardized, layer.weight, layer.bias)
 
 
 def outputs_of_both(layer, x, standardized):
-    """The outputs for features and for what is standardised already, by one product."""
+    """The outputs for raw and for standardised features, by one product."""
     rows = torch.cat([standardize(layer, x).to(standardized.dtype), standardized], -2)
     sizes = [x.shape[-2], standardized.shape[-2]]
-    # Split as they lie in memory, dimensions first, their gradients are joined so, too.
+    # Splitting along the last dimension in memory lets autograd join the gradients in
+    # the same order.
     return [part.mT for part in outputs(layer, rows).mT.split(sizes, -1)]
 
 
 @torch.no_grad()
 def set_bias(layer, bias):
-    """Let the layer's outputs be ``bias`` where the standardised features are 0."""
+    """Set the layer's outputs at standardised features of 0 to ``bias``."""
     constant = layer.constant if isinstance(layer, StandardizedLinear) else 1.0
     layer.bias.copy_(bias / constant)

@@ -1,4 +1,4 @@
-"""Training towards one-hot labels, and what is added to its loss.
+"""Training with one-hot labels, and the regularisers of its loss.
 
 With z the latents, s(z) the class scores, p = softmax(s(z)), K classes and q a target
 distribution, the loss of a sample of class y is
@@ -26,14 +26,14 @@ from torch import nn
 from . import functional as F
 from .base import Head
 
-# What the teacher of teacher-free distillation gives to the truth.
+# Probability that the teacher of teacher-free distillation assigns to the true class.
 TEACHER_CERTAINTY = 0.99
-# Lowest cross-entropy that the first scale of cosines allows.
+# Lowest cross-entropy that the initial scale of the cosines allows.
 REACHABLE_LOSS = 0.01
 
 
 class Regularization(NamedTuple):
-    """The weights of the terms above; all are 0 by default."""
+    """Weights of the regularisers above; all are off by default."""
 
     label_smoothing: float = 0.0  # eps
     confidence_penalty: float = 0.0  # beta
@@ -43,7 +43,7 @@ class Regularization(NamedTuple):
 
 
 class OneHotHead(Head):
-    """A dense layer, and the cross-entropy of a softmax of its outputs.
+    """A dense layer with the cross-entropy of the softmax of its outputs.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class OneHotHead(Head):
     l2 : float, default=0.0
         See :class:`Head`.
     regularization : Regularization
-        Counts in training only.
+        Applied in training mode only.
     """
 
     def __init__(self, in_features, n_classes, l2=0.0, regularization=None):
@@ -70,7 +70,10 @@ class OneHotHead(Head):
         return F.weighted_mean(losses, sample_weight), scores
 
     def _regularized(self, logp, own):
-        """The loss of each sample from log p (n_classes, n) and that of its class."""
+        """Losses of the samples; ``own`` (n,) is log p of their own classes.
+
+        ``logp`` is (n_classes, n).
+        """
         eps, beta, alpha, temperature, multiplier = (
             F.spread(option, 1) for option in self.regularization
         )
@@ -87,7 +90,7 @@ class OneHotHead(Head):
 
     @staticmethod
     def _teacher_kl(logp, own, temperature):
-        """KL(q_teacher || p), which is linear in log p: q has but two values."""
+        """KL(q_teacher || p) from sums of log p, as q_teacher has just two values."""
         n_classes = logp.shape[-2]
         rest = (1 - TEACHER_CERTAINTY) / (n_classes - 1)
         exp, log = math.exp, math.log
@@ -105,7 +108,7 @@ class OneHotHead(Head):
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
-        # The bias would get there anyway, in many steps.
+        # Training would move the bias here, but it would take many steps.
         if first:
             self.linear.bias.add_(F.log_class_weights(weights).to(self.linear.bias))
 
@@ -115,11 +118,11 @@ class OneHotHead(Head):
 
 
 class CosineHead(OneHotHead):
-    """Scaled cosines between latents and class labels, which are learned.
+    """Scaled cosines between latents and learned class labels.
 
     NormFace (Wang et al. 2017): ``scores = s cos(z, l_c)``, with the scale s a
-    parameter. Its first value is the one at which the lowest cross-entropy that unit
-    vectors allow, ``log(1 + (K - 1) exp(-s K / (K - 1)))``, is 0.01.
+    parameter. At its initial value, the lowest cross-entropy that unit vectors allow,
+    ``log(1 + (K - 1) exp(-s K / (K - 1)))``, is 0.01.
 
     Parameters
     ----------
@@ -144,21 +147,21 @@ class CosineHead(OneHotHead):
 
     @property
     def labels(self):
-        """Unit vectors, (n_classes, n_classes): the nearest has the largest cosine."""
+        """Unit vectors, (n_classes, n_classes), so the nearest has the top cosine."""
         return _unit(self.directions)
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
-        # A cosine has no term that is the class's own, so theirs is given.
+        # Cosines have no bias term for each class, so training could not learn this.
         self.class_offset.copy_(F.log_class_weights(weights))
 
 
 class SimplexHead(CosineHead):
-    """As :class:`CosineHead`, with labels at the corners of a simplex that stay there.
+    """:class:`CosineHead` with fixed labels at the corners of a simplex.
 
-    A simplex equiangular tight frame, the labels that training ends at when it fits
-    all samples (neural collapse): ``sqrt(K / (K - 1)) (I - 1/K)`` (Yang et al. 2022,
-    "Inducing Neural Collapse in Imbalanced Learning").
+    The labels are a simplex equiangular tight frame, ``sqrt(K / (K - 1)) (I - 1/K)``,
+    which training converges to once it fits all samples (neural collapse; Yang et al.
+    2022, "Inducing Neural Collapse in Imbalanced Learning").
     """
 
     def __init__(self, in_features, n_classes, l2=0.0, regularization=None):
@@ -169,5 +172,5 @@ class SimplexHead(CosineHead):
 
 
 def _unit(rows):
-    """The rows at length 1; a zero row stays zero, without a gradient."""
+    """The rows scaled to length 1; a zero row stays zero and has no gradient."""
     return rows / F.row_lengths(rows)

@@ -1,16 +1,16 @@
-"""Learning from one-hot labels and from what was predicted some epochs ago.
+"""Learning from one-hot labels and from predictions of earlier epochs.
 
 Source: Deng and Zhang, "Learning with Retrospection", AAAI 2021. Epochs e are counted
-from 1 to E. In every epoch that k divides, the softened predictions
-q = softmax(z / T) of each training sample are stored as the step sees them. For
-e <= k the loss is the cross-entropy CE. Afterwards
+from 1 to E. In every epoch that k divides, each training step stores the softened
+predictions q = softmax(z / T) of its samples. For e <= k the loss is the cross-entropy
+CE. Afterwards
 
 - variant "paper", with c = floor(e / k) k and a = b c / E:
   L = (1 - a) CE + a T^2 KL(q || softmax(z / T))
-- variant "lwal", what the authors of LwAL compared with, with a = b e / E:
+- variant "lwal", the baseline of the authors of LwAL, with a = b e / E:
   L = (1 - a) CE + a KL(q || softmax(z))
 
-where b = 0.9, T = 5 and q is the one stored last.
+where b = 0.9, T = 5 and q is the prediction stored last.
 """
 
 import torch
@@ -21,7 +21,7 @@ from .one_hot import OneHotHead
 
 
 class RetrospectionHead(OneHotHead):
-    """A dense layer that is trained towards its own earlier predictions, too.
+    """A dense layer that is also trained towards its own earlier predictions.
 
     Between :meth:`start_training` and :meth:`end_training` it holds a float32 table
     (n_samples, n_classes) of the stored predictions.
@@ -37,10 +37,10 @@ class RetrospectionHead(OneHotHead):
     temperature : float, default=5.0
         Softens the stored predictions (T).
     retrospection : float, default=0.9
-        Weight that the stored predictions would have in the last epoch (b).
+        Weight of the stored predictions at the end of training (b).
     """
 
-    # What it does in a step depends on the epoch.
+    # A step depends on the epoch, a Python number.
     steps_in_place = False
 
     def __init__(
@@ -63,7 +63,7 @@ class RetrospectionHead(OneHotHead):
     def start_training(self, n_samples, n_epochs):
         self.n_epochs = n_epochs
         if n_epochs > self.update_every and not F.is_zero(self.retrospection):
-            # Of many heads at once one for each.
+            # Stacked heads have one table each.
             shape = *self.linear.bias.shape[:-1], n_samples, len(self.one_hot)
             self.soft_labels = torch.zeros(shape, device=self.linear.weight.device)
 
@@ -100,7 +100,7 @@ class RetrospectionHead(OneHotHead):
         return self._with_l2(loss), scores
 
     def _places(self, rows):
-        """Where the stored predictions of rows lie, (n, n_classes)."""
+        """Indices of the rows' stored predictions in the table, (n, n_classes)."""
         shape = *self.soft_labels.shape[:-2], rows.shape[-1], len(self.one_hot)
         return rows[..., None].expand(shape)
 
@@ -114,7 +114,7 @@ class RetrospectionHead(OneHotHead):
         return self.retrospection * epoch / self.n_epochs
 
     def _divergence(self, z, soft):
-        """Divergence from the stored predictions (n, n_classes), one a sample."""
+        """Divergence of each sample from its stored prediction; soft (n, n_classes)."""
         paper = self.variant == "paper"
         temperature = self.temperature if paper else 1.0
         logp = F.log_probabilities(z / F.spread(temperature))

@@ -7,7 +7,7 @@ z the latent of a sample of class y, the sample's loss is
     (1 / p) sum_j huber(z_j - e_yj),  huber(r) = r^2 / 2 if |r| <= 1 else |r| - 1/2
 
 and the predicted class is the one with the nearest embedding. Probabilities are the
-softmax of the negative distances, which training does not look at.
+softmax of the negative distances, which training does not use.
 """
 
 import torch
@@ -17,7 +17,7 @@ from .base import Head
 
 
 class StaticHead(Head):
-    """A dense layer whose outputs are regressed to the embedding of the class.
+    """A dense layer whose outputs are regressed to the class embeddings.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class StaticHead(Head):
     def __init__(self, in_features, label_embeddings, l2=0.0):
         super().__init__(in_features, label_embeddings.shape[1], l2)
         self.register_buffer("label_embeddings", label_embeddings)
-        # The embeddings may lie anywhere; many steps would go into getting there.
+        # The mean of the embeddings may be far from 0, many training steps away.
         self.linear.bias.data += label_embeddings.mean(0)
 
     def scores(self, z):
@@ -45,7 +45,8 @@ class StaticHead(Head):
 
     @torch.no_grad()
     def set_class_weights(self, weights, first):
-        # The bias would get to the weighted mean of the targets anyway, in many steps.
+        # Training would move the bias to the weighted mean of the targets, but it would
+        # take many steps.
         if first:
             shares = weights / weights.sum() - 1 / len(weights)
             self.linear.bias.add_(shares.to(self.labels) @ self.labels)

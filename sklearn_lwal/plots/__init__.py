@@ -1,7 +1,7 @@
-"""Pictures of learned labels and of training, as scikit-learn Displays.
+"""Plots of learned labels and of training, as scikit-learn Displays.
 
-Each is made by ``from_estimator``, which computes and plots, and keeps what it shows,
-so that ``plot`` draws it again elsewhere. Needs matplotlib (the extra ``plots``).
+``from_estimator`` computes and plots. The display keeps its data, so ``plot`` can draw
+it again into other axes. Needs matplotlib (the extra ``plots``).
 """
 
 from .labels import LabelDendrogramDisplay, LabelDistanceDisplay, LabelMapDisplay

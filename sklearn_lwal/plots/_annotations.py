@@ -1,8 +1,8 @@
-"""Names beside the points of a map, placed so that they hide each other little."""
+"""Placement of names beside the points of a map, with little overlap."""
 
 import numpy as np
 
-# Points from a label's dot to its name, nearest first.
+# Candidate positions of a name around its dot: points away and angle, nearest first.
 _OFFSETS = [
     (distance, angle)
     for distance in (6, 12, 20, 30, 42, 56)
@@ -11,7 +11,7 @@ _OFFSETS = [
 
 
 def fit_limits(ax, places):
-    """Room for the places, one unit the same both ways; samples may lie outside."""
+    """Set limits that show all places, at equal scales; samples may lie outside."""
     ax.figure.canvas.draw()
     box = ax.get_window_extent()
     low, high = places.min(0), places.max(0)
@@ -24,7 +24,7 @@ def fit_limits(ax, places):
 
 
 def write_names(ax, places, names, fontsize):
-    """Write each name near its place, where it hides no other name if possible."""
+    """Write each name near its place, where it covers as little as possible."""
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
@@ -44,12 +44,12 @@ def write_names(ax, places, names, fontsize):
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "alpha": 0.7, "lw": 0},
             zorder=3,
         )
-        # An annotation's own extent would hold its line.
+        # The extent of the annotation would include its line.
         size = Text.get_window_extent(text).size
         best = None
         for distance, angle in _OFFSETS:
             away = np.array([np.cos(angle), np.sin(angle)])
-            # The middle of the side that faces the dot is that far away.
+            # The distance counts from the dot to the facing side of the box.
             corner = distance / points * away + size * (away - 1) / 2
             box = Bbox.from_bounds(*(dot + corner), *size)
             hidden = sum(_overlap(box, other) for other in taken)
@@ -62,7 +62,7 @@ def write_names(ax, places, names, fontsize):
 
 
 def _overlap(box, other):
-    """The area that two boxes share."""
+    """The area of the intersection of two boxes."""
     width = min(box.x1, other.x1) - max(box.x0, other.x0)
     height = min(box.y1, other.y1) - max(box.y0, other.y0)
     return max(width, 0) * max(height, 0)

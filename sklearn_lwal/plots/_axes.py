@@ -1,4 +1,4 @@
-"""What the pictures share: axes, colours and room for names."""
+"""Helpers of all displays: axes, colours and space for names."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ POINTS_AN_INCH = 72
 
 
 def axes_for(ax, width=6.4, height=4.8):
-    """The axes to draw into, new ones of this size by default."""
+    """``ax``, or new axes of this size in inches if it is None."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
@@ -21,7 +21,7 @@ def axes_for(ax, width=6.4, height=4.8):
 
 
 def room_for(n_names):
-    """Inches that hold the names of so many classes, one below the other."""
+    """Height in inches of a column of ``n_names`` names."""
     return n_names * POINTS_A_NAME / POINTS_AN_INCH
 
 
@@ -29,14 +29,14 @@ def names_of(estimator, names):
     names = estimator.classes_ if names is None else names
     if len(names) != len(estimator.classes_):
         raise ValueError(
-            f"names must have one entry a class, {len(estimator.classes_)}. Got "
-            f"{len(names)}."
+            "names must have one entry for each of the "
+            f"{len(estimator.classes_)} classes. Got {len(names)}."
         )
     return [str(name) for name in names]
 
 
 def write_literally(texts):
-    """Let matplotlib write what stands between dollars as it is, not as a formula."""
+    """Stop matplotlib from rendering text between dollar signs as a formula."""
     for text in texts:
         text.set_parse_math(False)
 

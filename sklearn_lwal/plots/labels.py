@@ -34,9 +34,9 @@ class LabelDendrogramDisplay:
     Parameters
     ----------
     linkage : ndarray of shape (n_classes - 1, 4)
-        As :func:`scipy.cluster.hierarchy.linkage` gives it.
+        Linkage matrix of :func:`scipy.cluster.hierarchy.linkage`.
     names : list of str
-        Of the classes.
+        Names of the classes.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class LabelDendrogramDisplay:
 
     See Also
     --------
-    sklearn_lwal.structure.label_linkage : The linkage alone.
+    sklearn_lwal.structure.label_linkage : The linkage matrix.
     """
 
     def __init__(self, linkage: NDArray, names: list[str]):
@@ -66,13 +66,13 @@ class LabelDendrogramDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_``
-            Fitted.
+            A fitted classifier.
         names : list of str, optional
-            Of the classes, in the order of ``classes_``, which they are by default.
+            Names of the classes, in the order of ``classes_``; ``classes_`` by default.
         ax : matplotlib Axes, optional
-            To draw into; new ones by default.
+            Axes to draw into; new ones by default.
         **kwargs : dict
-            For :func:`scipy.cluster.hierarchy.dendrogram`.
+            Options of :func:`scipy.cluster.hierarchy.dendrogram`.
 
         Returns
         -------
@@ -99,14 +99,14 @@ class LabelDendrogramDisplay:
 
 
 class LabelDistanceDisplay:
-    """Distances between the learned labels, classes in the order of their hierarchy.
+    """Distances between the learned labels, ordered by their hierarchy.
 
     Parameters
     ----------
     distances : ndarray of shape (n_classes, n_classes)
-        Between the labels.
+        Distances between the labels.
     names : list of str
-        Of the classes.
+        Names of the classes.
 
     Attributes
     ----------
@@ -132,13 +132,13 @@ class LabelDistanceDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_``
-            Fitted.
+            A fitted classifier.
         names : list of str, optional
-            Of the classes, in the order of ``classes_``, which they are by default.
+            Names of the classes, in the order of ``classes_``; ``classes_`` by default.
         ax : matplotlib Axes, optional
-            To draw into; new ones by default.
+            Axes to draw into; new ones by default.
         **kwargs : dict
-            For ``matplotlib.axes.Axes.imshow``.
+            Options of ``matplotlib.axes.Axes.imshow``.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class LabelDistanceDisplay:
         n_classes = len(self.names)
         side = max(4.0, room_for(n_classes) + 1.5)
         ax = axes_for(ax, side + 1.0, side)
-        # Colours for what lies off the diagonal.
+        # The colour scale ignores the diagonal, which is 0.
         apart = self.distances[~np.eye(n_classes, dtype=bool)]
         options: dict[str, Any] = {
             "cmap": "viridis",
@@ -174,20 +174,20 @@ class LabelDistanceDisplay:
 
 
 class LabelMapDisplay:
-    """The labels, and samples around them, on the plane that shows the labels best.
+    """The labels, and samples around them, in the plane of their principal axes.
 
-    The plane is spanned by the two principal axes of the labels.
+    The first two principal axes of the labels span the plane.
 
     Parameters
     ----------
     labels : ndarray of shape (n_classes, 2)
-        Where the labels lie on the plane.
+        Coordinates of the labels in the plane.
     names : list of str
-        Of the classes.
+        Names of the classes.
     points : ndarray of shape (n_samples, 2), optional
-        Where the samples lie.
+        Coordinates of the samples in the plane.
     classes : int ndarray of shape (n_samples,), optional
-        Of the samples, as indices of the names.
+        Classes of the samples, as indices into ``names``.
     explained : float, optional
         Share of the labels' variance that the plane shows.
 
@@ -227,18 +227,18 @@ class LabelMapDisplay:
         Parameters
         ----------
         estimator : classifier with ``labels_`` and ``transform``
-            Fitted.
-        X : what ``transform`` takes, of n_samples, optional
+            A fitted classifier.
+        X : n_samples of any kind that ``transform`` takes, optional
             Samples to show around the labels.
         y : array-like of shape (n_samples,), optional
-            Classes of the samples, by which they are coloured; by default those that
-            are predicted.
+            Classes of the samples, which determine their colours; the predicted
+            classes by default.
         names : list of str, optional
-            Of the classes, in the order of ``classes_``, which they are by default.
+            Names of the classes, in the order of ``classes_``; ``classes_`` by default.
         ax : matplotlib Axes, optional
-            To draw into; new ones by default.
+            Axes to draw into; new ones by default.
         **kw : dict
-            For ``matplotlib.axes.Axes.scatter`` of the samples.
+            Options of ``matplotlib.axes.Axes.scatter`` for the samples.
 
         Returns
         -------
@@ -247,7 +247,7 @@ class LabelMapDisplay:
         labels, _ = labels_and_names(estimator)
         centre = labels.mean(0)
         _, sizes, axes = np.linalg.svd(labels - centre, full_matrices=False)
-        # Two labels span a line, one dimension has one axis.
+        # Two labels, or latents of one dimension, have one principal axis only.
         axes = np.vstack([axes[:2], np.zeros((max(0, 2 - len(axes)), len(centre)))])
         total = np.square(sizes).sum()
         explained = np.square(sizes[:2]).sum() / total if total else 1.0

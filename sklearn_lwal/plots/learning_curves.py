@@ -21,12 +21,13 @@ class LearningCurvesDisplay:
     Parameters
     ----------
     curves : dict of pairs (x, values)
-        By name; arrays of shape (n_epochs,).
+        Arrays of shape (n_epochs,) for each name.
     x : {"epochs", "seconds"}
     measure : str
-        What is shown, a key of ``history_``.
+        The measure of the y-axis, a key of ``history_``.
     reference : str, optional
-        Whose best value is drawn as a line (the paper's Figure 2: one-hot training's).
+        Name of the curve whose best value becomes a horizontal line. In the paper's
+        Figure 2 it is one-hot training.
 
     Attributes
     ----------
@@ -62,18 +63,18 @@ class LearningCurvesDisplay:
         Parameters
         ----------
         estimators : classifier with ``history_``, or dict of them by name
-            Fitted.
+            The fitted classifiers.
         x : {"epochs", "seconds"}, default="epochs"
         measure : str, default="valid_acc"
-            A key of ``history_``; those of validation are there after
+            A key of ``history_``. Validation measures need
             ``fit(..., eval_set=(X, y))``.
         reference : str, optional
-            A name in ``estimators``: a line at its best value shows when the others get
-            there.
+            A name in ``estimators``. A line at its best value shows when the others
+            reach it.
         ax : matplotlib Axes, optional
-            To draw into; new ones by default.
+            Axes to draw into; new ones by default.
         **kwargs : dict
-            For ``matplotlib.axes.Axes.plot``.
+            Options of ``matplotlib.axes.Axes.plot``.
 
         Returns
         -------
@@ -82,7 +83,7 @@ class LearningCurvesDisplay:
         Raises
         ------
         ValueError
-            If the measure is not in a history, or the reference is not there.
+            If a history lacks the measure, or no estimator has the reference's name.
         """
         if not isinstance(estimators, dict):
             estimators = {type(estimators).__name__: estimators}

@@ -1,14 +1,13 @@
 """How the classes relate: distances, groups, and agreement with a taxonomy.
 
-Every function takes a fitted classifier, whose ``labels_`` it reads, or an array. What
-is read decides what is learned from it:
+Every function takes a fitted classifier, whose ``labels_`` it reads, or an array. Pass
 
-- ``clf``: the labels. What training made of the classes.
-- ``class_means(clf.transform(X), y)``: class means in the latent space. The same thing
-  for labels that are class means already, and what to take for labels that are not,
-  such as one-hot ones; on held-out rows also a check of the labels.
-- ``class_means(X, y)``: mean features. What was there before training, and so the
-  figure to compare with before anything is credited to training.
+- ``clf`` for the learned labels;
+- ``class_means(clf.transform(X), y)`` for the class means in the latent space. The
+  labels of an adaptive classifier are such means already; those of others, such as
+  one-hot labels, are not. On held-out rows these means check the labels;
+- ``class_means(X, y)`` for the class means of the features. They show the structure
+  before training, the baseline for every claim about training.
 """
 
 from .distances import label_distances

@@ -1,4 +1,4 @@
-"""Distances between classes, of what a user has: a classifier, labels or distances."""
+"""Distances between classes, from a classifier, from labels or from distances."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # Labels, or distances between them; a DataFrame is array-like.
 LabelsOrDistances: TypeAlias = "BaseEstimator | ArrayLike | TaxonomyDistances"
 
-# Distances that differ by less than this share of the larger are taken for equal:
-# labels are float32, so one-hot labels that were rotated differ by as much.
+# Distances whose relative difference is below this count as equal. Labels are float32:
+# the distances of rotated one-hot labels differ by this much.
 TIE = 1e-6
 
 
@@ -31,10 +31,11 @@ def label_distances(
     Parameters
     ----------
     labels : fitted classifier, or array-like of shape (n_classes, p)
-        A classifier's ``labels_``, or any vector a class, such as
+        A classifier, whose ``labels_`` are used, or one vector for each class, such as
         ``class_means(X, y)``.
     metric : str or callable, default="euclidean"
-        As in :func:`scipy.spatial.distance.pdist`. The classifiers' own is Euclidean.
+        As in :func:`scipy.spatial.distance.pdist`. The classifiers use the Euclidean
+        distance.
 
     Returns
     -------
@@ -48,9 +49,9 @@ def label_distances(
 
     Notes
     -----
-    The rows of :class:`~sklearn_lwal.LabelEmbedClassifier`'s ``labels_`` tell how alike
-    a class is to each other; here they are vectors like others. The paper first takes
-    an eigendecomposition of them.
+    The rows of :class:`~sklearn_lwal.LabelEmbedClassifier`'s ``labels_`` hold a class's
+    similarities to the others. This function treats them as vectors; the paper applies
+    an eigendecomposition to them first.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def label_distances(
 
 
 def labels_and_names(source):
-    """Labels (n_classes, p) in float64, and names of the rows."""
+    """Labels (n_classes, p) in float64, and the names of their rows."""
     names = None
     if hasattr(source, "fit"):
         source, names = _fitted_labels(source)
@@ -108,7 +109,10 @@ def _is_frame(source):
 
 
 def distances_and_names(source, reference=False):
-    """Distances and names, either of labels or, always of a reference, as given."""
+    """Distances and class names; ``source`` holds labels or distances.
+
+    A ``reference`` must hold distances.
+    """
     if isinstance(source, TaxonomyDistances):
         return source.distances.copy(), list(source.names)
     values, names = labels_and_names(source)
@@ -116,8 +120,8 @@ def distances_and_names(source, reference=False):
     if reference and not hollow:
         raise ValueError(
             "reference_distances must have the shape (n_classes, n_classes) and be 0 "
-            f"on the diagonal. Got shape {values.shape}. Of labels, pass "
-            "label_distances(labels); of similarities, 1 - similarity or the like."
+            f"on the diagonal. Got shape {values.shape}. For labels, pass "
+            "label_distances(labels); for similarities, 1 - similarity or the like."
         )
     if not hollow:
         return label_distances(values), names
@@ -138,7 +142,7 @@ def distances_and_names(source, reference=False):
 
 
 def _is_hollow(values):
-    """Whether the diagonal is 0, or as good as: sqrt(1e-12) is a habit of losses."""
+    """Whether the diagonal is 0 or tiny; losses often clip distances at sqrt(1e-12)."""
     square = values.shape[0] == values.shape[1]
     return square and np.abs(np.diag(values)).max() <= 10 * TIE * np.abs(values).max()
 

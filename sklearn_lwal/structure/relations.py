@@ -22,12 +22,12 @@ from .distances import (
 )
 from .wordnet import TaxonomyDistances, check_names
 
-# Of the classes, in their order.
+# Names of the classes, in the order of ``classes_``.
 Names: TypeAlias = Sequence | NDArray
 
 
 def class_means(X: ArrayLike | spmatrix | sparray, y: ArrayLike) -> NDArray[np.float64]:
-    """Mean row of each class: of features, or of latents ``clf.transform(X)``.
+    """Class means of features, or of latents ``clf.transform(X)``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def class_means(X: ArrayLike | spmatrix | sparray, y: ArrayLike) -> NDArray[np.f
             "X must be a matrix and y have an entry for each of its rows. Got shapes "
             f"{X.shape} and {y.shape}."
         )
-    # A class at a time, so that a memory map larger than memory can be X.
+    # One class at a time, so X may be a memory map larger than the memory.
     rows = (X[np.flatnonzero(y == c)] for c in np.unique(y))
     return np.stack([np.asarray(r.mean(0, dtype=np.float64)).ravel() for r in rows])
 
@@ -81,11 +81,11 @@ def label_linkage(
     Returns
     -------
     Z : ndarray of shape (n_classes - 1, 4)
-        Draw it by ``scipy.cluster.hierarchy.dendrogram(Z, labels=clf.classes_)``.
+        Draw it with ``scipy.cluster.hierarchy.dendrogram(Z, labels=clf.classes_)``.
 
     See Also
     --------
-    hierarchy : The same as nested lists.
+    hierarchy : The clustering as nested lists.
 
     Examples
     --------
@@ -105,23 +105,23 @@ def hierarchy(
     names: Names | None = None,
     method: str = "average",
 ) -> list:
-    """The classes in nested groups, those that are most alike innermost.
+    """The classes in nested groups, with the most similar ones innermost.
 
     Parameters
     ----------
     labels_or_distances : classifier, array-like, DataFrame or TaxonomyDistances
         As in :func:`structure_correlation`.
     names : sequence of n_classes, default=None
-        What to call the classes. None is the classifier's ``classes_``, the names that
-        the distances bring along, or else numbers from 0.
+        Names of the classes. None takes the classifier's ``classes_``, the names that
+        belong to the distances, or else numbers from 0.
     method : str, default="average"
         As in :func:`label_linkage`.
 
     Returns
     -------
     groups : list
-        Of classes and of such lists. Two as a rule; more where they are equally far
-        apart, so one-hot labels are a single group.
+        A list of classes and of such lists. It has two items, or more if these are
+        equally far apart, so one-hot labels form a single group.
 
     Examples
     --------
@@ -135,8 +135,7 @@ def hierarchy(
     """
     distances, own_names = distances_and_names(labels_or_distances)
     names = given_names(names, own_names)
-    # The parts of each group with the first class of each part; SciPy numbers the
-    # groups in this way.
+    # The parts of each group, each with its first class, by SciPy's group numbers.
     parts_of = [[(i, name)] for i, name in enumerate(names)]
     heights = [0.0] * len(names)
     for left, right, height, _ in label_linkage(distances, method):
@@ -169,12 +168,12 @@ def nearest_classes(
     Returns
     -------
     nearest : dict of lists
-        From each class to its k nearest; of equally near ones, the first come first.
+        The k nearest classes of each class; ties keep the order of the classes.
 
     Raises
     ------
     ValueError
-        If there are not so many other classes.
+        If there are fewer than k other classes.
 
     Examples
     --------
@@ -204,20 +203,20 @@ def structure_correlation(
 ) -> float:
     """How well distances between labels agree with a reference.
 
-    For each class, Kendall's tau-b between its distances to the other classes in the
-    one and in the other; then the mean over the classes, Eq. (4) of the paper [1]_.
+    This is Eq. (4) of the paper [1]_: Kendall's tau-b between a class's distances to
+    the other classes and those in the reference, averaged over the classes.
 
     Parameters
     ----------
     labels_or_distances : classifier, array-like, DataFrame or TaxonomyDistances
         A fitted classifier, labels of shape (n_classes, p), or distances of shape
-        (n_classes, n_classes). A square matrix whose diagonal is 0 is taken for
-        distances, any other for labels.
+        (n_classes, n_classes). A square matrix with a diagonal of 0 counts as
+        distances, any other matrix as labels.
     reference_distances : TaxonomyDistances, DataFrame or array-like
         Distances of shape (n_classes, n_classes).
     names : sequence of n_classes str, default=None
-        Class names of ``labels_or_distances``. None is the classifier's ``classes_``,
-        if they are str, or the names that the distances bring along.
+        Class names of ``labels_or_distances``. None takes the classifier's
+        ``classes_``, if they are str, or the names that belong to the distances.
 
     Returns
     -------
@@ -234,11 +233,11 @@ def structure_correlation(
 
     Notes
     -----
-    Where both sides have names, classes are matched by name and those that the
-    reference lacks are left out; else row i of one is row i of the other. Equal
-    distances, of which paths in a taxonomy have many, are the ties of tau-b.
+    If both sides have names, classes are matched by name, and those that the reference
+    lacks are left out; else row i of one is row i of the other. Equal distances, which
+    are common in a taxonomy, are ties of tau-b.
 
-    The paper does not say what happens where tau-b is undefined; here it is an error.
+    The paper does not say how to treat an undefined tau-b; here it is an error.
 
     References
     ----------
@@ -282,20 +281,20 @@ def _check_n_classes(distances, at_least):
 
 
 def _matching_rows(found, reference):
-    """Places in ``found`` of the classes in ``reference``, both names."""
+    """Indices in ``found`` of the names in ``reference``."""
     if all(isinstance(name, str) for name in [*found, *reference]):
         found, reference = check_names(found), check_names(reference)
         missing = [name for name in reference if name not in found]
         if missing:
             raise ValueError(
                 f"The reference has {missing[0]!r}, which is not one of the classes "
-                f"{found}. Pass as names= what the reference calls the classes."
+                f"{found}. Pass the reference's names of the classes as names=."
             )
         return [found.index(name) for name in reference]
     if len(found) != len(reference):
         raise ValueError(
             f"There are {len(found)} classes, but {len(reference)} in the reference. "
-            "Pass names= to match them by name, or those rows alone, such as "
+            "Pass names= to match them by name, or only the matching rows, such as "
             "clf.labels_[1:9]."
         )
     return list(range(len(found)))
@@ -308,6 +307,6 @@ def _check_defined(distances, names, where):
         which = "each class" if constant.all() else repr(names[constant.argmax()])
         raise ValueError(
             f"Kendall's tau is not defined: in the {where}, {which} is equally far "
-            "from all others. One-hot labels tell nothing of structure: take "
+            "from all others. One-hot labels have no structure: take "
             "class_means(clf.transform(X), y) instead. Else leave the class out."
         )

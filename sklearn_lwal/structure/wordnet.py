@@ -1,4 +1,4 @@
-"""Distances between class names in WordNet, computed through nltk or shipped."""
+"""WordNet distances between class names, computed by nltk or shipped as tables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
-# What nltk's reader opens; other files of a WordNet directory are not needed.
+# Files that nltk's reader opens; it needs no others of a WordNet directory.
 PARTS = ("adj", "adv", "noun", "verb")
 NEEDED = tuple(
     name for part in PARTS for name in (f"data.{part}", f"index.{part}", f"{part}.exc")
 )
-# nltk loads its corpus at first use and seeks in files that all share.
+# nltk is not thread-safe: it loads its corpus at first use and seeks in shared files.
 _one_at_a_time = threading.Lock()
 
 
@@ -35,17 +35,17 @@ _one_at_a_time = threading.Lock()
 class TaxonomyDistances:
     """Distances between classes in a taxonomy, with the names of the classes.
 
-    NumPy takes it for the matrix: ``np.asarray(reference)``. Its parameters are its
+    ``np.asarray(reference)`` is the matrix of distances. The parameters are also the
     attributes.
 
     Parameters
     ----------
     names : tuple of n_classes str
-        Of the classes.
+        Names of the classes.
     distances : ndarray of shape (n_classes, n_classes)
-        In the order of ``names``.
+        Distances in the order of ``names``.
     synsets : tuple of n_classes str
-        What each name was taken for.
+        The WordNet meaning assumed for each name.
     """
 
     names: tuple[str, ...]
@@ -59,7 +59,7 @@ class TaxonomyDistances:
         return matrix.copy() if copy else matrix
 
     def to_frame(self) -> pd.DataFrame:
-        """The distances as a pandas DataFrame, names on both sides."""
+        """The distances as a pandas DataFrame with names as index and columns."""
         import pandas as pd
 
         return pd.DataFrame(self.distances, index=self.names, columns=self.names)
@@ -68,9 +68,9 @@ class TaxonomyDistances:
 def paper_distances(dataset: str) -> TaxonomyDistances:
     """WordNet distances between the classes that the paper compares.
 
-    Lengths of the shortest paths in WordNet 3.0, as :func:`wordnet_distances` gives
-    them, which the paper [1]_ takes as well. They are shipped, so neither nltk nor
-    WordNet need be there.
+    These are lengths of shortest paths in WordNet 3.0, as in the paper [1]_ and in
+    :func:`wordnet_distances`. They ship with the library, so neither nltk nor WordNet
+    has to be installed.
 
     Parameters
     ----------
@@ -81,19 +81,19 @@ def paper_distances(dataset: str) -> TaxonomyDistances:
     Returns
     -------
     reference : TaxonomyDistances
-        With the data set's own class names, in its own order.
+        Distances under the data set's own class names, in its own order.
 
     Raises
     ------
     ValueError
-        If there is no such data set.
+        If the data set is unknown.
 
     Notes
     -----
-    The paper gives the numbers of classes, but neither names the 23 nor says which
-    sense of a name it takes. Both are those of its authors' code: the first noun sense,
-    but for eight animals whose first sense is something else (tiger.n.01 is a person).
-    So Bag is any flexible container, bag.n.01, not the handbag, bag.n.04.
+    The paper gives the numbers of classes, but neither lists the 23 nor says which
+    sense of a name it uses. Both come from the authors' code: the first noun sense,
+    except for eight animals whose first sense is something else (tiger.n.01 is a
+    person). So Bag is any flexible container, bag.n.01, not the handbag, bag.n.04.
 
     WordNet 3.0 is copyright 2006 by Princeton University.
 
@@ -132,8 +132,8 @@ def wordnet_distances(
     """Lengths of the shortest paths between names in WordNet.
 
     The path between two meanings (synsets) leads up to a common hypernym and down
-    again; its length is the number of its edges. Instances go up to the class that they
-    are an instance of.
+    again; its length is the number of its edges. An edge also links an instance to its
+    class.
 
     Parameters
     ----------
@@ -141,13 +141,13 @@ def wordnet_distances(
         Class names. Case does not matter, and the words of a name may be separated by
         spaces, underscores or plus signs.
     senses : dict or sequence of n_classes str, default=None
-        Synsets to take: a dict from names to synsets such as ``"bank.n.02"``, or one
-        synset (or None) for each name. Names without one have their first noun sense,
+        The synsets to use: a dict from names to synsets such as ``"bank.n.02"``, or one
+        synset (or None) for each name. A name without one gets its first noun sense,
         which is the most frequent, but not always the one meant: the first ``tiger`` is
-        a person. Look at ``synsets`` of the result.
+        a person. Check ``synsets`` of the result.
     wordnet : path or nltk reader, default=None
         A directory with WordNet's files, such as /usr/share/wordnet of Debian's package
-        wordnet-base, or one of nltk's readers; None is ``nltk.corpus.wordnet``.
+        wordnet-base, or a reader of nltk; None takes ``nltk.corpus.wordnet``.
 
     Returns
     -------
@@ -157,8 +157,8 @@ def wordnet_distances(
     Raises
     ------
     ValueError
-        If a name or sense is not in WordNet, with candidates; or if two have no common
-        hypernym, as may happen with verbs.
+        If a name or sense is not in WordNet; the message lists candidates. Also if two
+        senses have no common hypernym, as may happen with verbs.
     ImportError
         If nltk is missing.
     FileNotFoundError
@@ -166,12 +166,12 @@ def wordnet_distances(
 
     See Also
     --------
-    paper_distances : Those of the paper's classes, without nltk.
+    paper_distances : Distances between the paper's classes, without nltk.
 
     Notes
     -----
-    nltk reads only below the folders in ``nltk.data.path``: a directory passed here is
-    added to it during the call.
+    nltk reads only below the folders in ``nltk.data.path``, so a directory passed here
+    is added to it during the call.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def wordnet_distances(
 
 
 def check_names(names):
-    """The names as a list of different str."""
+    """The names as a list of distinct str."""
     if isinstance(names, str):
         raise ValueError("names is a sequence of str. Got a single str: pass [name].")
     names = np.asarray(names, dtype=object).ravel().tolist()
@@ -235,8 +235,8 @@ def _reader(wordnet):
         import nltk
     except ImportError as error:
         raise ImportError(
-            "wordnet_distances needs nltk: pip install nltk. For the paper's classes "
-            "paper_distances does without."
+            "wordnet_distances needs nltk: pip install nltk. For the paper's classes, "
+            "paper_distances works without it."
         ) from error
     if wordnet is None:
         yield _nltk_corpus()
@@ -262,9 +262,9 @@ def _nltk_corpus():
         wordnet.ensure_loaded()
     except LookupError as error:
         raise FileNotFoundError(
-            "nltk finds no WordNet. Let it download one by nltk.download('wordnet'), "
-            "or pass wordnet=DIRECTORY, such as '/usr/share/wordnet' of Debian's "
-            "package wordnet-base."
+            "nltk finds no WordNet. Download it with nltk.download('wordnet'), or pass "
+            "wordnet=DIRECTORY, such as '/usr/share/wordnet' of Debian's package "
+            "wordnet-base."
         ) from error
     return wordnet
 
@@ -287,23 +287,23 @@ def _directory_reader(directory, cleanup):
     class DirectoryReader(WordNetCorpusReader):
         def open(self, file):
             if file == "lexnames" and not (directory / file).exists():
-                # Debian leaves it out. It names the files that lexicographers worked
-                # in, which no distance depends on, so any names will do.
+                # Debian leaves this file out. It holds the names of the lexicographers'
+                # files, and no distance depends on them.
                 lines = (f"{i:02d}\tunnamed.{i:02d}\t0\n" for i in range(100))
                 return io.StringIO("".join(lines))
-            # The reader itself never closes its files.
+            # The reader never closes its files.
             return cleanup.enter_context(super().open(file))
 
         def map_wn(self, version="wordnet"):
-            # Would look for nltk's corpora, to map other languages to this one.
+            # The original looks for nltk's corpora to map other languages to this one.
             return None
 
-    # No other languages; None would warn of that.
+    # False disables other languages; None would warn that they are missing.
     return DirectoryReader(str(directory), omw_reader=False)
 
 
 def _lemma(name):
-    """A name as WordNet spells it."""
+    """The spelling of a name in WordNet."""
     return re.sub(r"[\s_+]+", "_", name.strip()).lower()
 
 
@@ -324,7 +324,7 @@ def _synset_by_name(reader, name, sense):
 
     text = str(sense)
     parts = re.fullmatch(r"(.+)\.([nvars])\.(\d+)", _lemma(text))
-    # nltk takes number 0 for the last.
+    # nltk treats number 0 as the last sense.
     if parts is None or int(parts[3]) == 0:
         raise ValueError(
             f"The sense of {name!r} must look like 'bank.n.02'. Got {text!r}. "
@@ -340,10 +340,10 @@ def _synset_by_name(reader, name, sense):
 
 
 def _candidates(reader, lemma, at_most=6):
-    """Synsets that may be meant: a sentence, or nothing."""
+    """A sentence that lists the closest synsets, or an empty string."""
     found = list(reader.synsets(lemma))
     if not found:
-        # The last word of a name mostly says what kind of thing it is.
+        # The last word of a name is usually its most general part.
         words = re.split(r"[^\w-]+|_", lemma)[::-1]
         alike = (word for word in reader.all_lemma_names("n") if word[0] == lemma[0])
         close = difflib.get_close_matches(lemma, alike) if lemma else []

@@ -153,5 +153,5 @@ def test_memory_that_is_in_no_file(at_least, times, width, fits, monkeypatch):
     if fits:
         expected.check_unstored(Layer(width))
         return
-    with pytest.raises(ValueError, match=rf"so few weights needs {4 * width} bytes"):
+    with pytest.raises(ValueError, match=rf"The model needs {4 * width} bytes"):
         expected.check_unstored(Layer(width))

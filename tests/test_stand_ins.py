@@ -94,14 +94,14 @@ class TestStandIn:
         other = found.__sklearn_clone__()
         assert type(other) is CandidateProxy
         assert (other.estimator, other.rows) == (estimator, found.rows)
-        assert other.cells is found.cells
+        assert other.scheduler is found.scheduler
         assert other.cell is None
 
     def test_a_cell_is_asked_by_its_number(self):
         found, estimator = stand_in()
         assert found.number == 3
-        assert found.cells.asked[0][0] == 3
-        assert found.cells.asked[0][1] is NUMBERS
+        assert found.scheduler.asked[0][0] == 3
+        assert found.scheduler.asked[0][1] is NUMBERS
         assert found.real is estimator
         assert found.__sklearn_is_fitted__()
         assert found.C == 2
@@ -165,7 +165,7 @@ class TestStandIn:
         assert found.score(NUMBERS, kind(y)) == 1
         y[0] = 2
         for plain in (True, False):
-            found.cells.labels_are_plain = plain
+            found.scheduler.labels_are_plain = plain
             score = found.score(NUMBERS, kind(y))
             assert type(score) is float
             assert score == pytest.approx(2 / 3)
@@ -175,7 +175,7 @@ class TestStandIn:
 
     def test_wrong_labels_are_told_by_scikit_learn(self):
         found, _ = stand_in(SCORES, np.arange(3))
-        found.cells.labels_are_plain = False
+        found.scheduler.labels_are_plain = False
         with pytest.raises(ValueError, match="mix of"):
             found.score(NUMBERS, [0.5, 0.25, 1.5])
 

@@ -200,15 +200,15 @@ def test_latents_of_rows_and_means_by_one_product():
 
 def test_stored_predictions_of_those_that_go_on():
     rows, whole = make("retrospection")
-    whole.head.narrow([0, 2])
+    whole.head.select_members([0, 2])
     assert whole.head.soft_labels is None
     whole.head.start_training(N_ROWS, 4)
     table = whole.head.soft_labels
     assert table.shape == (FOLDS, CANDIDATES, N_ROWS, N_CLASSES)
     table.copy_(torch.rand(table.shape))
-    whole.head.narrow([0, 2])
+    whole.head.select_members([0, 2])
     assert torch.equal(whole.head.soft_labels, table[:, [0, 2]])
-    rows[0][0].head.narrow([0])
+    rows[0][0].head.select_members([0])
     assert rows[0][0].head.soft_labels is None
 
 

@@ -44,7 +44,7 @@ class TestPaper:
 
     @papers
     def test_plain_files(self, dataset):
-        path = files("sklearn_lwal") / "taxonomies" / f"{dataset}.csv"
+        path = files("sklearn_lwal.structure") / "taxonomies" / f"{dataset}.csv"
         frame = pd.read_csv(path, index_col="name").drop(columns="synset")
         reference = paper_distances(dataset)
         pd.testing.assert_frame_equal(
@@ -255,7 +255,7 @@ def test_imports_neither_nltk_nor_pandas():
 
 def test_the_files_have_a_column_for_each_row():
     for dataset in PAPER:
-        path = files("sklearn_lwal") / "taxonomies" / f"{dataset}.csv"
+        path = files("sklearn_lwal.structure") / "taxonomies" / f"{dataset}.csv"
         header, *rows = csv.reader(path.read_text().splitlines())
         assert header == ["name", "synset", *(row[0] for row in rows)]
 

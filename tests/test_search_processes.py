@@ -110,7 +110,7 @@ class TestAnswers:
         X, y = data
         options = {"n_jobs": 2, "error_score": 0.25}
         grid = {"lr": [1e-3, 1e30], "repel_weight": [0.0, 3.0]}
-        with pytest.warns(Warning, match="6 fits failed"):
+        with pytest.warns(Warning, match="4 fits failed"):
             search = run(LabelSearchCV, CLF, grid, X, y, **options)
         lost = search.cv_results_["mean_test_accuracy"] == 0.25
         assert lost.tolist() == [False, False, True, True]

@@ -72,7 +72,7 @@ class TestValues:
 
     def test_none_is_valid(self, data):
         error = check_same_error(CLF, {"lr": [-1.0, 0.0]}, *data)
-        assert "All the 6 fits failed" in str(error)
+        assert "All the 4 fits failed" in str(error)
 
     def test_of_the_estimator_itself(self, data):
         clf = clone(CLF).set_params(update_every=0)

@@ -34,27 +34,31 @@ GROUPS = {
         ["heads/linear"],
         ["heads/test_linear", "heads/test_units_of_layers", "heads/test_many_heads"],
     ),
-    "rivals": (
+    "_helpers/rivals": (
         ["heads/one_hot", "heads/retrospection", "heads/embedding", "heads/static"],
         ["heads/test_rivals", "heads/test_many_heads"],
     ),
     "discriminant": (["heads/discriminant"], ["heads/test_discriminant"]),
     "values": (
         ["_utils/class_labels", "_utils/precision"],
-        ["test_labels", "test_precision"],
+        ["utils/test_labels", "utils/test_precision"],
     ),
     "validation": (
         ["_utils/validation"],
-        ["test_validation", "test_validated_targets"],
+        ["utils/test_validation", "utils/test_validated_targets"],
     ),
-    "plain": (["_serialization/codec"], ["test_plain"]),
+    "plain": (["_serialization/codec"], ["serialization/test_plain"]),
     "files": (
         ["_serialization/file", "_serialization/checks", "_utils/files"],
-        ["test_archive", "test_expected", "test_files"],
+        [
+            "serialization/test_archive",
+            "serialization/test_expected",
+            "utils/test_files",
+        ],
     ),
     "search": (
         ["search/_joint_fit", "search/_proxies"],
-        ["test_chunks", "test_stand_ins", "test_views"],
+        ["search/test_chunks", "search/test_stand_ins", "search/test_views"],
     ),
 }
 COLUMNS = ["mutants", "killed", "timeout", "survived", "no tests", "not checked"]

@@ -17,10 +17,10 @@ test: $(VENV)/dev
 shuffled: $(VENV)/dev
 	$(PY) -m pytest -n 2 -p randomly $(OPTIONS)
 
-# Breaks the code in many small ways and counts those that no test sees. Takes hours.
+# Breaks the code in many small ways and counts those that no test sees. Takes hours;
+# OPTIONS="plain files" are two of its groups, see .ci/mutants.py.
 mutants: $(VENV)/dev
-	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run --max-children 2
-	$(VENV)/bin/mutmut results
+	$(PY) .ci/mutants.py $(OPTIONS)
 
 # The suite with the lowest versions that pyproject.toml allows.
 test-min: $(MIN)/dev

@@ -33,23 +33,23 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 default_role = "literal"
 
-# -- Pages, which are Markdown that a code host shows as well --------------------------
+# -- Pages, Markdown that a code host shows as well ------------------------------------
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-# Characters of a cell in a table of figures, at most.
+# A table of figures has no cell with more characters than this.
 LONGEST_FIGURE = 30
-# Consoles and prompts: the copy button takes the commands alone.
+# The copy button takes the commands without their prompts.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 
 def adapt(app, docname, source):
-    """What differs between a page here and on a code host.
+    """Adapt a page for this site.
 
-    There it links to an example's code, here to its page. And the empty line that ends
-    a doctest is not shown.
+    On a code host it links to an example's code, here to the example's page. The empty
+    line that ends a doctest is dropped.
     """
     pattern = r"\]\((?:\.\./)*examples/(\w+)\.py\)"
     up = "../" * docname.count("/")
@@ -58,14 +58,14 @@ def adapt(app, docname, source):
 
 
 def write_formula(writer, node):
-    """Formulas as MathML, which browsers show without a script from elsewhere."""
+    """Write formulas as MathML, which browsers show without an external script."""
     display = "inline" if node.tagname == "math" else "block"
     writer.body.append(convert(node.astext(), display=display))
     raise nodes.SkipNode
 
 
 def mark_figures(app, doctree):
-    """At phone width a table of figures scrolls, one of sentences is wrapped."""
+    """Mark tables of figures: on a phone they scroll, while tables of text wrap."""
     for table in doctree.findall(nodes.table):
         longest = max(len(entry.astext()) for entry in table.findall(nodes.entry))
         if longest <= LONGEST_FIGURE:
@@ -78,21 +78,21 @@ autosummary_generate = True
 autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
-# All checks but those that ask for what a good docstring may well lack.
+# All checks except for parts that a good docstring may lack.
 numpydoc_validation_checks = {
     "all",
     "ES01",  # an extended summary: one line may say it all
     "EX01",  # examples: classes and functions have them, methods need none
-    "SA01",  # see also: where there is something to see
-    "SS05",  # an infinitive: a summary may be a noun, "Logarithms of ..."
+    "SA01",  # see also: not every object has a related one
+    "SS05",  # infinitive: a summary may be a noun, "Logarithms of ..."
     "PR01",  # parameters of predict and the like: the summary gives the shapes
-    "PR03",  # parameters are keywords: listed by subject, not as the dataclass has them
-    "PR04",  # the type of parameters "as in" another class stands there
-    "RT01",  # what is returned: the summary of predict says it
-    "RT02",  # a returned value may have a name, as an attribute has
-    "RT03",  # and self needs no description
+    "PR03",  # order of parameters: they are keywords, listed by subject
+    "PR04",  # parameter types: another class documents parameters "as in" it
+    "RT01",  # returns: the summary of predict describes the result
+    "RT02",  # returned names: a returned value may have one, as an attribute does
+    "RT03",  # description of returns: self needs none
 }
-# scikit-learn's own methods, whose docstrings are not ours.
+# These methods come from scikit-learn, and so do their docstrings.
 USEFUL = {"fit_transform", "score", "get_feature_names_out"}
 PLUMBING = re.compile(r"extra_repr|[gs]et_(params|output|metadata_routing|\w+_request)")
 numpydoc_validation_exclude = {rf"\.({'|'.join(sorted(USEFUL))})$"}
@@ -114,16 +114,16 @@ def public_methods(fullname):
 
 
 autosummary_context = {"public_methods": public_methods}
-# References to scikit-learn's own pages, in docstrings that are inherited from there.
+# Inherited docstrings refer to pages of scikit-learn's own site.
 ELSEWHERE = re.compile(r":(?:ref|term):`([^<`]+?)(?: <[^`]*>)?`")
 
 
 def without_references(app, what, name, obj, options, lines):
-    """Leave the words of references whose pages are not here."""
+    """Replace references to pages that this site lacks by their words."""
     lines[:] = [ELSEWHERE.sub(r"\1", line) for line in lines]
 
 
-# Sphinx says that it can not cache this function; it need not.
+# Sphinx warns that it can not cache public_methods, which is harmless.
 suppress_warnings = ["config.cache"]
 
 # -- Gallery ---------------------------------------------------------------------------
@@ -140,7 +140,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sklearn_lwal",),
-    # Pictures and what is printed; no "<Display object at ...>".
+    # Show pictures and printed text, but no "<Display object at ...>".
     "capture_repr": (),
 }
 
@@ -162,14 +162,14 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "show_toc_level": 2,
 }
-# Pages without others beside them.
+# Pages without a sidebar.
 alone = ("quickstart", "api", "adding_a_method", "changelog", "contributing")
 html_sidebars = {page: [] for page in alone}
 
 
 def setup(app):
-    """Register what this file does itself."""
-    # After numpydoc, which brings in the docstrings of properties.
+    """Register the functions of this file."""
+    # This runs after numpydoc, which brings in the docstrings of properties.
     app.connect("autodoc-process-docstring", without_references, priority=900)
     app.connect("source-read", adapt)
     app.connect("doctree-read", mark_figures)

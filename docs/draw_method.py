@@ -1,4 +1,4 @@
-"""Draws the guide's pictures of the method: ``python docs/draw_method.py``."""
+"""Draw the guide's pictures of the method: ``python docs/draw_method.py``."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sklearn_lwal.plots import LabelMapDisplay
 
 FOLDER = Path(__file__).parent / "guide"
 COLOURS = np.array(["C0", "C1", "C2"])
-# One in which no step moves a label that can be seen to move.
+# A learning rate so low that no label moves visibly.
 NO_RATE = 1e-12
 
 
@@ -29,13 +29,13 @@ def three_classes(n=150):
 
 
 def digits():
-    """Training and test part."""
+    """Training and test part of scikit-learn's digits."""
     X, y = load_digits(return_X_y=True)
     return train_test_split(X, y, stratify=y, random_state=0)
 
 
 def dense(in_features, out_features, hidden=None):
-    """A layer, or two, with the same weights each time."""
+    """One layer, or two, with the same initial weights each time."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         if hidden is None:
@@ -46,7 +46,7 @@ def dense(in_features, out_features, hidden=None):
 
 
 def train(encoder, labels, X, y, steps, lr=0.05):
-    """So many steps with all rows as the batch."""
+    """Take ``steps`` training steps with all rows as the batch."""
     optimizer = torch.optim.Adam(encoder.parameters(), lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -55,7 +55,7 @@ def train(encoder, labels, X, y, steps, lr=0.05):
 
 
 def draw_latents(ax, encoder, labels, X, y, title):
-    """Latents, labels, and the regions in which each label is the nearest."""
+    """Draw latents, labels, and the region in which each label is the nearest."""
     with torch.no_grad():
         z = encoder(X)
         at = labels.labels
@@ -72,7 +72,7 @@ def draw_latents(ax, encoder, labels, X, y, title):
 
 
 def draw_step():
-    """Labels before the first step, after their first move, and after training."""
+    """Draw labels before the first step, after their first move, and after training."""
     X, y = three_classes()
     encoder, labels = dense(4, 2), AdaptiveLabels(3, 2)
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="compressed")
@@ -92,7 +92,7 @@ def draw_step():
 
 
 def draw_schedule(n_steps=32):
-    """Which steps move the labels, as AdaptiveLabels itself does it."""
+    """Draw the steps in which AdaptiveLabels moves the labels."""
     settings = [(1, 0), (4, 0), (1, 12), (4, 12)]
     figure, ax = plt.subplots(figsize=(8, 2.2), layout="constrained")
     for row, (k, w) in enumerate(settings):
@@ -113,7 +113,7 @@ def draw_schedule(n_steps=32):
 
 
 def draw_repel():
-    """Latents after training without and with the repel loss, from the origin."""
+    """Draw latents after training without and with the repel loss."""
     X, y = three_classes()
     figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="compressed")
     for ax, weight in zip(axes, (0, 1, 10), strict=True):
@@ -128,7 +128,7 @@ def draw_repel():
 
 
 def draw_start():
-    """Where the digits' test images lie before training, with either start."""
+    """Draw the digits' test images before training, with either start."""
     X, X_test, y, y_test = digits()
     figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for ax, init in zip(axes, ("random", "discriminant"), strict=True):
@@ -140,7 +140,7 @@ def draw_start():
 
 
 def draw_map():
-    """The digits on the map of their labels, as the quickstart has it."""
+    """Draw the digits on the map of their labels, for the quickstart."""
     X, X_test, y, y_test = digits()
     clf = LwALClassifier(random_state=0).fit(X, y)
     display = LabelMapDisplay.from_estimator(clf, X_test, y_test, s=14, alpha=0.5)

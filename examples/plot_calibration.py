@@ -1,15 +1,15 @@
 """
-Probabilities that hold
-=======================
+Calibrated probabilities
+========================
 
-Of the predictions made with a probability of 80 %, four in five should be right. Class
-scores are distances times a temperature. The default learns it on held-out rows; one
-that is given may be far off, and so may one-hot training where rows are few.
+Four in five predictions made with a probability of 80 % should be right. Class scores
+are negative distances times a temperature. The default learns the temperature on
+held-out rows. A fixed one may be far off, and so may one-hot training on few rows.
 """
 
 # %%
-# Noisy data with three classes, sixty features and only 400 rows, so that no model can
-# be sure.
+# The data are noisy, with three classes, sixty features and only 400 rows, so no model
+# can be sure.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.calibration import calibration_curve
@@ -38,7 +38,7 @@ classifiers = {
     "one-hot": STDClassifier(random_state=0),
 }
 figure, ax = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
-ax.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1, label="as it should be")
+ax.plot([0, 1], [0, 1], color="0.6", ls="--", lw=1, label="perfect calibration")
 for name, clf in classifiers.items():
     probabilities = clf.fit(X, y).predict_proba(X_test)
     sure = probabilities.max(1)
@@ -46,15 +46,15 @@ for name, clf in classifiers.items():
     share, said = calibration_curve(right, sure, n_bins=12, strategy="quantile")
     loss = log_loss(y_test, probabilities)
     ax.plot(said, share, marker=".", label=f"{name} (log-loss {loss:.3f})")
-    print(f"{name}: {np.mean(right):.1%} right, {np.mean(sure):.1%} said")
+    print(f"{name}: {np.mean(right):.1%} right at {np.mean(sure):.1%} confidence")
 ax.set(xlim=(0.3, 1.02), ylim=(0.3, 1.02))
-ax.set(xlabel="probability of the prediction", ylabel="share that was right")
+ax.set(xlabel="probability of the prediction", ylabel="share of correct predictions")
 ax.legend(fontsize=9)
 
 # %%
-# Below the dashed line a model is more certain than it is right. The learned
-# temperature errs a little on the modest side here; with 10 and with one-hot labels the
-# model believes what it has merely learned by heart. A temperature of 1 does as well as
-# the learned one. The data were made so that this shows: with four times the rows and
-# half the features all but the temperature of 10 are alike. The temperature learned:
+# Below the dashed line a model is overconfident. The learned temperature errs a little
+# on the modest side here. With a temperature of 10 and with one-hot labels the model
+# trusts training labels that it has memorised. A temperature of 1 does as well as the
+# learned one. These data were chosen to show the effect: with four times the rows and
+# half the features all but the temperature of 10 are alike. The learned temperature is:
 print(f"{classifiers['LwAL, learned temperature'].temperature_:.2f}")

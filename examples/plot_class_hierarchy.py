@@ -2,8 +2,8 @@
 Which digits are alike?
 =======================
 
-Labels that are learned are vectors with distances, and distances tell which classes
-the model takes for similar: as a tree, as a heat map, and as a list.
+Learned labels are vectors, and the distances between them show which classes the model
+finds similar: as a tree, as a heat map, and as a list.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -11,8 +11,8 @@ the model takes for similar: as a tree, as a heat map, and as a list.
 # %%
 # The tree
 # --------
-# Branches that join on the right near zero are classes close together; those that join
-# far to the left have little in common.
+# Classes whose branches join on the right, near zero, are close together; classes whose
+# branches join far to the left have little in common.
 from sklearn.datasets import load_digits
 
 from sklearn_lwal import LwALClassifier
@@ -31,19 +31,19 @@ LabelDendrogramDisplay.from_estimator(clf)
 # %%
 # The distances
 # -------------
-# Rows and columns come in the order of the tree, so that groups are blocks.
+# Rows and columns are in the order of the tree, so groups appear as blocks.
 LabelDistanceDisplay.from_estimator(clf)
 
 # %%
-# The nearest
-# -----------
+# The nearest classes
+# -------------------
 for digit, others in nearest_classes(clf, k=2).items():
     print(digit, "is nearest to", *others)
 
 # %%
 # Training or data?
 # -----------------
-# Similar classes may have been similar in the features already. The rank correlation
-# of the distances, class by class, tells how much of the structure was there before:
+# Similar classes may already be similar in the features. The rank correlation of the
+# distances, class by class, tells how much of the structure was there before training:
 before = label_distances(class_means(X, y))
 print(f"{structure_correlation(clf, before):.2f}")

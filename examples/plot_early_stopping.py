@@ -2,14 +2,14 @@
 Stopping early
 ==============
 
-With ``early_stopping`` a tenth of the rows is held out, and training ends when neither
-accuracy nor loss on them gets better; the best weights and labels come back.
+``early_stopping`` holds out a tenth of the rows and ends training when neither accuracy
+nor loss on them improves. It restores the best weights and labels.
 """
 
 # %%
-# Digits, three in ten of them with a label drawn at random. With a hidden layer the
-# model learns the digits in a few epochs, and in the many that follow the wrong labels
-# by heart. Those of the test rows are all right.
+# Three in ten of the training digits get a random label; the test rows keep the right
+# ones. With a hidden layer the model learns the digits in a few epochs, and memorises
+# the wrong labels in the many epochs that follow.
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -37,12 +37,13 @@ for name, clf in {"to the end": patient, "stopped early": stopped}.items():
     print(f"{epochs}: {known:.1%} of the training labels, {right:.1%} of the others")
 
 # %%
-# The rows that were held out have wrong labels as well, and still tell when to stop.
+# The held-out rows have wrong labels as well, and still show when to stop.
 #
 # Accuracy on the test rows
 # -------------------------
-# Trained to the end it falls from the third epoch on. Dotted: where the other model
-# stopped, after eight epochs without improvement, to go back to its best one.
+# Training to the end lowers the accuracy from the third epoch on. The dotted line shows
+# where the other model stopped, after eight epochs without improvement, and went back
+# to its best epoch.
 display = LearningCurvesDisplay.from_estimator(
     {"to the end": patient}, measure="valid_acc"
 )

@@ -2,14 +2,14 @@
 A grid search over k, w, lambda and the latent's dimension
 ==========================================================
 
-The paper has four knobs: labels are updated every k steps, after w steps of warmup,
-with a repel loss of weight lambda, in a latent of p dimensions. All are parameters of
-the classifier, so a search in a Pipeline is scikit-learn's own.
+The paper has four hyperparameters: labels are updated every k steps, after w steps of
+warmup, with a repel loss of weight lambda, in a latent of p dimensions. All are
+parameters of the classifier, so scikit-learn can search over them in a Pipeline.
 """
 
 # %%
-# The paper's configuration: with the default's start there is less left for a search to
-# find. Batches alone are smaller than the paper's, one of which would hold all rows
+# This is the paper's configuration; with the default start a search has less to find.
+# Only the batches are smaller, because one of the paper's would hold all training rows
 # here. Two folds and a part of the digits keep this short.
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,7 +51,8 @@ for name, value in search.best_params_.items():
 # %%
 # All candidates
 # --------------
-# One panel for each k and w; lambda runs down, the dimension to the right.
+# There is one panel for each k and w. In a panel lambda grows downwards, the dimension
+# to the right.
 results = search.cv_results_
 scores = results["mean_test_score"]
 

@@ -2,8 +2,8 @@
 Rare classes: class weights and sample weights
 ==============================================
 
-One class in twenty rows is rare and overlaps the frequent one. Weights say what a
-mistake costs, in the loss, in the labels and in the decision.
+The rare class has one row in twenty and overlaps the frequent one. Weights set the cost
+of a mistake, in the loss, in the labels and in the decision.
 """
 
 # %%
@@ -40,8 +40,8 @@ for (name, weight), ax in zip(weightings.items(), panels, strict=True):
 # %%
 # Sample weights
 # --------------
-# A weight for each row counts as so many copies of it. Five copies of each rare row do
-# what the class weights 1 : 5 do.
+# A row of weight 5 counts as five copies. This weight on each rare row has the same
+# effect as the class weights 1 : 5.
 weight = np.where(y == 1, 5.0, 1.0)
 clf = LwALClassifier(random_state=0).fit(X, y, sample_weight=weight)
 print(f"{recall_score(y_test, clf.predict(X_test)):.0%} of the rare found")

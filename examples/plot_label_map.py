@@ -2,14 +2,14 @@
 Labels move to where their classes are
 ======================================
 
-The labels of the digits on their plane after one, three and twenty epochs, from a
-random start as in the paper. Each large dot is a class's label, the mean of its images
-in the latent space; small dots are test images, coloured by their true class.
+The maps show the labels of the digits after one, three and twenty epochs, from a random
+start as in the paper. Each large dot is a class's label, the mean of its images in the
+latent space. The small dots are test images, coloured by their true class.
 """
 
 # %%
-# A warm start goes on from the model that is there, so three fits of one classifier
-# show three moments of one training.
+# A warm start continues from the fitted model, so three fits of one classifier show
+# three moments of one training.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -41,8 +41,8 @@ for epochs, ax in zip((1, 3, 20), panels, strict=True):
 # %%
 # The default start
 # -----------------
-# The default puts the head where discriminant analysis would, before any step of
-# training. What the random start works for is there after the first epoch:
+# The default starts the head where discriminant analysis would put it. One epoch takes
+# it as far as many epochs take the random start:
 clf = LwALClassifier(max_epochs=1, random_state=0).fit(X, y)
 print(f"{clf.score(X_test, y_test):.1%} correct after one epoch")
 LabelMapDisplay.from_estimator(clf, X_test, y_test, s=14, alpha=0.5)

@@ -1,10 +1,10 @@
 """
-Learning curves beside one-hot training
-=======================================
+Learning curves against one-hot training
+========================================
 
-How many epochs does a label that is learned save? Three classifiers train a dense layer
-on the standardised pixels of the digits, at the same low learning rate, and are
-measured on test images after every epoch.
+How many epochs do learned labels save? Three classifiers train a dense layer on the
+standardised pixels of the digits, at the same low learning rate, and are measured on
+test images after every epoch.
 """
 
 # %%
@@ -42,12 +42,12 @@ for clf in classifiers.values():
 # %%
 # Compare
 # -------
-# The dashed line is the best that one-hot training reaches: where a curve crosses it,
-# a method has caught up with all of one-hot's epochs.
+# The dashed line is the best accuracy of one-hot training. A method that crosses it has
+# caught up with all epochs of one-hot training.
 display = LearningCurvesDisplay.from_estimator(classifiers, reference="one-hot")
 display.ax_.set_title("digits, learning rate 0.001")
 
 # %%
-# The rate is low and the batches large on purpose, as in the paper. With the library's
-# own, smaller batches one-hot training takes more steps and ends near LwAL10, and
-# at a rate of its own it catches up on most data.
+# The learning rate is low and the batches are large on purpose, as in the paper. With
+# the library's smaller batches one-hot training takes more steps and ends near LwAL10;
+# with its own best rate it catches up on most data.

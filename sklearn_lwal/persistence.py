@@ -27,7 +27,7 @@ from ._utils.torch_state import in_known_state
 from ._utils.typing import FilePath
 from .classifiers._base import LabelLearningClassifier
 from .classifiers._net_state import STATE
-from .classifiers._restore import build_net, set_resumption
+from .classifiers._restore import restore_net, set_resumption
 from .classifiers._save import LEFT_OUT
 from .classifiers.label_embed import LabelEmbedClassifier
 from .classifiers.lwal import LwALClassifier
@@ -169,7 +169,7 @@ def load(
         _set_random(clf, fitted)
         if clf.backbone is not None:
             _set_backbone(clf, fitted, size)
-        build_net(clf, fitted)
+        restore_net(clf, fitted)
         # Building the net has advanced the generator.
         clf._generator_state = fitted["generator"]
         set_resumption(clf, fitted)

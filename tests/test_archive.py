@@ -314,6 +314,7 @@ print(len(seen), cut_off())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_killed_process_leaves_a_whole_file(tmp_path):
     path = tmp_path / "model.safetensors"

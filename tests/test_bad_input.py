@@ -146,22 +146,22 @@ CONTAINERS = {
 
 @both
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_not_finite(Classifier, container, value, iris):
+def test_not_finite(Classifier, container, iris):
     X, y = iris[0].copy(), iris[1]
     good = Classifier(max_epochs=1).fit(container(X), y)
-    X[7, 2] = value
-    X = container(X)
-    pattern = "X contains.*NaN" if np.isnan(value) else "X contains.*infinity"
-    clf = untrained(Classifier)
-    with pytest.raises(ValueError, match=pattern):
-        clf.fit(X, y)
-    assert_not_fitted(clf)
-    with pytest.raises(ValueError, match=pattern):
-        good.predict(X)
     good.callbacks = [NoTraining()]
-    with pytest.raises(ValueError, match=pattern):
-        good.partial_fit(X, y)
+    for value in (np.nan, np.inf, -np.inf):
+        X[7, 2] = value
+        bad = container(X)
+        pattern = "X contains.*NaN" if np.isnan(value) else "X contains.*infinity"
+        clf = untrained(Classifier)
+        with pytest.raises(ValueError, match=pattern):
+            clf.fit(bad, y)
+        assert_not_fitted(clf)
+        with pytest.raises(ValueError, match=pattern):
+            good.predict(bad)
+        with pytest.raises(ValueError, match=pattern):
+            good.partial_fit(bad, y)
 
 
 @both
@@ -261,10 +261,10 @@ METHODS = [
 
 
 @both
-@pytest.mark.parametrize("method", METHODS)
-def test_before_fit(Classifier, method, iris):
-    with pytest.raises(NotFittedError, match=Classifier.__name__):
-        getattr(Classifier(), method)(iris[0])
+def test_before_fit(Classifier, iris):
+    for method in METHODS:
+        with pytest.raises(NotFittedError, match=Classifier.__name__):
+            getattr(Classifier(), method)(iris[0])
     with pytest.raises(NotFittedError):
         Classifier().get_feature_names_out()
     with pytest.raises(NotFittedError):
@@ -360,9 +360,9 @@ def awkward_data():
     constant, zeros = X.copy(), X.copy()
     constant[:, 1] = 4.0
     zeros[::2] = 0
-    rare = np.zeros(10_001, int)
-    rare[5000] = 1
-    many = np.random.RandomState(0).normal(size=(10_001, 2)).astype(np.float32)
+    rare = np.zeros(2_001, int)
+    rare[1000] = 1
+    many = np.random.RandomState(0).normal(size=(2_001, 2)).astype(np.float32)
     return {
         "class missing from a batch": (*blobs(40, 20), {"batch_size": 4}),
         "batches of one": (X[:20], y[:20], {"batch_size": 1}),

@@ -28,7 +28,9 @@ FITS = {
     "paper": LwALClassifier(
         init="random", label_update="batch", label_momentum=0.5, max_epochs=5
     ),
-    "hidden": LwALClassifier(hidden_layer_sizes=(8,), early_stopping=True),
+    "hidden": LwALClassifier(
+        hidden_layer_sizes=(8,), early_stopping=True, max_epochs=8
+    ),
     "stops early": STDClassifier(
         early_stopping=True, n_iter_no_change=5, max_epochs=30, lr=0.1
     ),
@@ -93,10 +95,13 @@ def data(iris):
     return X, y, np.linspace(0.5, 1.5, len(y))
 
 
-@pytest.mark.parametrize("n_epochs", [0, 1, 3])
-@pytest.mark.parametrize("clf", FITS.values(), ids=FITS)
-def test_resumed_fit_is_the_whole_fit(clf, n_epochs, data, tmp_path):
-    clf = clone(clf).set_params(random_state=0, warm_start=True)
+# After how many epochs each is broken off.
+BROKEN = [(name, 3) for name in FITS] + [("default", 0), ("hidden", 1)]
+
+
+@pytest.mark.parametrize(("name", "n_epochs"), BROKEN)
+def test_resumed_fit_is_the_whole_fit(name, n_epochs, data, tmp_path):
+    clf = clone(FITS[name]).set_params(random_state=0, warm_start=True)
     whole, killed = clone(clf), clone(clf).set_params(checkpoint_dir=tmp_path)
     whole.fit(*data)
     break_off(killed, n_epochs, *data)

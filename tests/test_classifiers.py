@@ -88,18 +88,22 @@ def test_learns(Classifier, prepare):
     assert clf.score(X[1::2], y[1::2]) > least
 
 
-@both
+OF_TWO = {
+    "string": np.array(["no", "yes"]),
+    "object": np.array(["no", "yes"], dtype=object),
+    "bool": np.array([False, True]),
+    "int": np.array([-1, 1]),
+    "float": np.array([7.0, 9.0]),
+    "uint8": np.array([3, 200], dtype=np.uint8),
+}
+
+
 @pytest.mark.parametrize(
-    "classes",
+    ("Classifier", "classes"),
     [
-        np.array(["no", "yes"]),
-        np.array(["no", "yes"], dtype=object),
-        np.array([False, True]),
-        np.array([-1, 1]),
-        np.array([7.0, 9.0]),
-        np.array([3, 200], dtype=np.uint8),
+        *(pytest.param(LwALClassifier, c, id=name) for name, c in OF_TWO.items()),
+        *((Classifier, OF_TWO["string"]) for Classifier in CLASSIFIERS[1:]),
     ],
-    ids=["string", "object", "bool", "int", "float", "uint8"],
 )
 def test_two_classes_of_any_kind(Classifier, classes):
     X, y = load_breast_cancer(return_X_y=True)
@@ -172,10 +176,12 @@ def whole_numbers(iris):
 SPARSE = [sp.csr_array, sp.csc_array, sp.csr_matrix, sp.csc_matrix, sp.coo_array]
 
 
-@variants
-@pytest.mark.parametrize("container", SPARSE)
-def test_sparse_equals_dense(clf, container, iris):
-    X, y = whole_numbers(iris)
+@pytest.mark.parametrize(
+    ("name", "container"),
+    [(name, sp.csr_array) for name in VARIANTS] + [("LwAL", c) for c in SPARSE[1:]],
+)
+def test_sparse_equals_dense(name, container, iris):
+    clf, (X, y) = VARIANTS[name], whole_numbers(iris)
     dense = clone(clf).fit(X, y)
     sparse = clone(clf).fit(container(X), y, eval_set=(container(X), y))
     np.testing.assert_allclose(sparse.labels_, dense.labels_, rtol=1e-5, atol=2e-4)
@@ -217,13 +223,13 @@ INPUTS = {
 }
 
 
-@both
+# With any classifier: test_properties.
 @pytest.mark.parametrize("convert", INPUTS.values(), ids=INPUTS)
-def test_kinds_of_features(Classifier, convert, iris):
+def test_kinds_of_features(convert, iris):
     X, y = whole_numbers(iris)
-    expected = Classifier(**EPOCHS).fit(X, y)
+    expected = LwALClassifier(**EPOCHS).fit(X, y)
     converted = convert(X)
-    clf = Classifier(**EPOCHS).fit(converted, y)
+    clf = LwALClassifier(**EPOCHS).fit(converted, y)
     np.testing.assert_array_equal(clf.labels_, expected.labels_)
     for method in ("predict", "predict_proba", "transform"):
         result = getattr(clf, method)(converted)
@@ -245,12 +251,11 @@ TARGETS = {
 }
 
 
-@both
 @pytest.mark.parametrize("convert", TARGETS.values(), ids=TARGETS)
-def test_kinds_of_targets(Classifier, convert, iris):
+def test_kinds_of_targets(convert, iris):
     X, y = iris
-    clf = Classifier(**EPOCHS).fit(torch.tensor(X), convert(y))
-    expected = Classifier(**EPOCHS).fit(X, y)
+    clf = LwALClassifier(**EPOCHS).fit(torch.tensor(X), convert(y))
+    expected = LwALClassifier(**EPOCHS).fit(X, y)
     np.testing.assert_array_equal(clf.predict(X), expected.predict(X))
     np.testing.assert_array_equal(clf.labels_, expected.labels_)
     assert clf.score(X, convert(y)) == expected.score(X, y)

@@ -13,18 +13,17 @@ from sklearn_lwal import (
 )
 
 # On a few rows the default is a thousand epochs, but for LwAL's.
-HIDDEN = {"hidden_layer_sizes": (16,), "early_stopping": True, "max_epochs": 40}
+HIDDEN = {"hidden_layer_sizes": (16,), "early_stopping": True, "max_epochs": 20}
 ESTIMATORS = [
     LwALClassifier(),
     LwALClassifier(**HIDDEN),
-    STDClassifier(max_epochs=40),
-    STDClassifier(scores="cosine", max_epochs=40),
+    STDClassifier(max_epochs=20),
     *(
-        Classifier(max_epochs=40)
+        Classifier(max_epochs=20)
         for Classifier in (LabelEmbedClassifier, LWRClassifier, StaticLabelClassifier)
     ),
     LabelSearchCV(
-        LwALClassifier(max_epochs=40, random_state=0), {"l2": [0.01, 0.1]}, cv=2
+        LwALClassifier(max_epochs=3, random_state=0), {"l2": [0.01, 0.1]}, cv=2
     ),
 ]
 

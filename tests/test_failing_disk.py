@@ -156,11 +156,13 @@ class BeginningAnew(Resuming):
 
 
 CASES = [
-    *itertools.product([Saving, Exporting, Resuming, Loading], FAULTS),
-    # The same writes from another beginning.
+    *((Saving, name) for name in FAULTS),
+    # The same writes of something else, or from another beginning.
     *itertools.product(
-        [SavingThroughALink, SavingAnew, BeginningAnew], ["broken", "interrupted"]
+        [Exporting, Resuming, SavingThroughALink, SavingAnew, BeginningAnew],
+        ["broken", "interrupted"],
     ),
+    *itertools.product([Resuming, Loading], ["forbidden", "broken from then on"]),
 ]
 
 

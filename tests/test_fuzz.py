@@ -120,19 +120,19 @@ def check(Classifier, train, is_new, parameters=None, *also):
 
 
 @given(classifiers, bad.bad_features, ways, new)
-@fuzz(250)
+@fuzz(100)
 def test_features(Classifier, features, way, new):
     check(Classifier, lambda clf: WAYS[way](clf, features, Y), new)
 
 
 @given(classifiers, bad.bad_targets, ways, new)
-@fuzz(250)
+@fuzz(100)
 def test_targets(Classifier, targets, way, new):
     check(Classifier, lambda clf: WAYS[way](clf, X, targets), new)
 
 
 @given(classifiers, bad.bad_features, bad.bad_targets, bad.bad_weights, ways, new)
-@fuzz(100)
+@fuzz(50)
 def test_all_of_the_data(Classifier, features, targets, weight, way, new):
     def train(clf):
         WAYS[way](clf, features, targets, sample_weight=weight)
@@ -141,25 +141,25 @@ def test_all_of_the_data(Classifier, features, targets, weight, way, new):
 
 
 @given(classifiers, bad.bad_weights, ways, new)
-@fuzz(200)
+@fuzz(80)
 def test_sample_weight(Classifier, weight, way, new):
     check(Classifier, lambda clf: WAYS[way](clf, X, Y, sample_weight=weight), new)
 
 
 @given(classifiers, bad.bad_eval_sets, new)
-@fuzz(150)
+@fuzz(60)
 def test_eval_set(Classifier, eval_set, new):
     check(Classifier, lambda clf: clf.fit(X, Y, eval_set=eval_set), new)
 
 
 @given(classifiers, bad.bad_classes, new)
-@fuzz(150)
+@fuzz(60)
 def test_classes(Classifier, classes, new):
     check(Classifier, lambda clf: clf.partial_fit(X, Y, classes=classes), new)
 
 
 @given(classifiers, st.data(), ways, new)
-@fuzz(400)
+@fuzz(160)
 def test_parameters(Classifier, data, way, new):
     parameters = data.draw(bad.bad_parameters(Classifier), "parameters")
     # Layers that no memory has room for; nothing else may ask for much.
@@ -182,14 +182,14 @@ EVENTS = ["on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end"]
 
 
 @given(classifiers, st.sampled_from(EVENTS), ways, new)
-@fuzz(80)
+@fuzz(30)
 def test_training_that_fails(Classifier, event, way, new):
     parameters = {"callbacks": [Stumbles(event)]}
     check(Classifier, lambda clf: WAYS[way](clf, X, Y), new, parameters)
 
 
 @given(classifiers, bad.bad_features, st.sampled_from(ANSWERS))
-@fuzz(250)
+@fuzz(100)
 def test_answers(Classifier, features, method):
     clf = copy.deepcopy(FITTED[Classifier])
     if not refused(lambda: getattr(clf, method)(features)):
@@ -199,7 +199,7 @@ def test_answers(Classifier, features, method):
 
 
 @given(classifiers, bad.bad_features, st.sampled_from(ANSWERS))
-@fuzz(50)
+@fuzz(25)
 def test_nothing_is_answered_before_fit(Classifier, features, method):
     with pytest.raises(NotFittedError):
         getattr(Classifier(), method)(features)

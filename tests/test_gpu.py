@@ -15,7 +15,7 @@ import sklearn_lwal
 from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
 from sklearn_lwal._joint.cuda_graphs import CudaGraphs
 from sklearn_lwal._joint.optimizer import PerModelOptimizer
-from sklearn_lwal._joint.trainer import Totals
+from sklearn_lwal._training.epoch_totals import EpochTotals
 from sklearn_lwal._training.net import LabelNet
 from sklearn_lwal._training.network import Network
 from tests.trained import digit_images
@@ -124,7 +124,7 @@ def test_steps_of_a_search_do_not_wait_for_the_gpu(clf, grid, digits, monkeypatc
     for owner, name in (
         (Network, "loss"),
         (PerModelOptimizer, "take"),
-        (Totals, "add"),
+        (EpochTotals, "add"),
     ):
         monkeypatch.setattr(owner, name, without_waiting(getattr(owner, name)))
     clf = clone(clf).set_params(device="cuda", max_epochs=2)

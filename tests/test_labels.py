@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
-from sklearn_lwal._utils.class_labels import encode, places, same_labels
+from sklearn_lwal._utils.class_labels import encode, places, plain, same_labels
 from sklearn_lwal._utils.validation import check_class_weight
 
 K = np.arange(80) % 4
@@ -40,6 +40,16 @@ MORNINGS = DAYS[:2].astype("M8[ns]") + [0, 1]
 def test_values_are_compared(labels, classes, expected):
     np.testing.assert_array_equal(places(labels, classes), expected)
     assert not same_labels(labels, classes) or -1 not in expected
+
+
+def test_python_values_of_labels():
+    labels = np.array([np.int8(1), "a", DAYS[0], np.timedelta64(3, "s"), None], object)
+    kinds = [type(label) for label in plain(labels)]
+    assert kinds == [int, str, np.datetime64, np.timedelta64, type(None)]
+    assert plain(labels) == [*labels]
+    assert [type(label) for label in plain(DAYS)] == [np.datetime64] * 3
+    assert type(*plain(np.array([3], "m8[ns]"))) is np.timedelta64
+    assert [type(label) for label in plain(np.ones(1, np.float32))] == [float]
 
 
 def test_labels_that_are_no_classes_are_listed():

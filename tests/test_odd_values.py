@@ -17,7 +17,6 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._utils.validation import check_X
 
 X = np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)
 Y = np.arange(9) % 3
@@ -150,14 +149,6 @@ def test_parameters_that_can_not_be_read():
         new(StaticLabelClassifier, label_embeddings={0: [HUGE], 1: [1], 2: [2]}).fit(
             X, Y
         )
-
-
-def test_the_strides_of_a_single_column_do_not_matter():
-    # Of one column both orders are contiguous, so nothing asks for a copy.
-    column = np.lib.stride_tricks.as_strided(X[:, 0].copy(), (9, 1), (4, 36))
-    assert column.flags.c_contiguous
-    rows = check_X(new(), column, reset=True, digits="needed")
-    assert rows.strides == (4, 4)
 
 
 NAMES = [*"abcabcab"]

@@ -54,7 +54,7 @@ def check_same_model(clf, X, y, converted):
 
 class TestContainers:
     @given(any_classifier, some.problems(), st.data())
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def test_dtypes_and_memory_orders(self, clf, problem, data):
         dtype = data.draw(st.sampled_from(some.DTYPES), "dtype")
         order = data.draw(st.sampled_from(sorted(some.ORDERS)), "order")
@@ -67,13 +67,13 @@ class TestContainers:
     # Plain rows are passed to a model that was fitted on a frame.
     @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
     @given(any_classifier, some.problems(), st.sampled_from(sorted(some.CONTAINERS)))
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def test_lists_frames_and_tensors(self, clf, problem, name):
         converted = some.CONTAINERS[name](problem.X)
         check_same_model(clf, problem.X, problem.y, converted)
 
     @given(any_classifier, some.problems(), st.sampled_from(sorted(some.SPARSE)))
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def test_sparse_formats(self, clf, problem, name):
         X, y = problem.X, problem.y
         csr = clone(clf).fit(sp.csr_array(X), y)
@@ -88,7 +88,7 @@ class TestContainers:
         some.classifiers_with_options(optimizer="sgd", init="random"),
         some.problems(),
     )
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     def test_sparse_is_dense_but_for_rounding(self, clf, problem):
         X, y = problem.X, problem.y
         dense = clone(clf).fit(X, y)
@@ -101,7 +101,7 @@ class TestContainers:
 
 class TestTargets:
     @given(any_classifier, some.problems(), st.sampled_from(sorted(some.TARGETS)))
-    @settings(max_examples=80)
+    @settings(max_examples=30)
     def test_names_of_classes_do_not_matter(self, clf, problem, name):
         X, classes = problem.X, problem.classes
         plain = clone(clf).fit(X, problem.index)
@@ -144,7 +144,7 @@ class TestPermutedClasses:
         ),
         some.problems(),
     )
-    @settings(max_examples=50)
+    @settings(max_examples=20)
     def test_random_start(self, clf, problem):
         before, after, order, X = self.permuted(clf, problem)
         atol = 5e-3 * np.abs(before.labels_).max()
@@ -164,7 +164,7 @@ class TestPermutedClasses:
         ),
         some.problems(rows_per_class=5),
     )
-    @settings(max_examples=50)
+    @settings(max_examples=20)
     def test_discriminant_start(self, clf, problem):
         before, after, order, X = self.permuted(clf, problem)
         between = cdist(before.labels_, before.labels_)
@@ -180,7 +180,7 @@ class TestPermutedClasses:
         some.classifiers_with_options([StaticLabelClassifier], optimizer="sgd"),
         some.problems(),
     )
-    @settings(max_examples=30)
+    @settings(max_examples=15)
     def test_given_labels(self, clf, problem):
         vectors = problem.rng.normal(size=(len(problem.classes), 3))
         order = problem.rng.permutation(len(vectors))
@@ -201,7 +201,7 @@ class TestPermutedClasses:
 class TestWeights:
     # A power of two changes exponents alone.
     @given(any_classifier, some.problems(), st.integers(-20, 20))
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def test_their_unit_does_not_matter(self, clf, problem, power):
         weight = problem.rng.randint(1, 9, len(problem.y)) / 4
         one = clone(clf).fit(problem.X, problem.y, weight)
@@ -214,7 +214,7 @@ class TestWeights:
         some.problems(),
         st.floats(1e-3, 1e3),
     )
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     def test_any_factor_but_for_rounding(self, clf, problem, factor):
         X, y = problem.X, problem.y
         weight = problem.rng.randint(1, 9, len(y)) / 4
@@ -226,7 +226,7 @@ class TestWeights:
     @given(
         some.classifiers_with_options(optimizer="sgd", init="random"), some.problems()
     )
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     def test_equal_ones_are_none(self, clf, problem):
         X, y = problem.X, problem.y
         one, two = clone(clf).fit(X, y), clone(clf).fit(X, y, np.full(len(y), 3.0))
@@ -237,7 +237,7 @@ class TestWeights:
 
 class TestAnswers:
     @given(any_classifier, some.problems(), st.sampled_from([None, "balanced"]))
-    @settings(max_examples=80)
+    @settings(max_examples=30)
     def test_they_agree(self, clf, problem, class_weight):
         clf.set_params(class_weight=class_weight).fit(problem.X, problem.y)
         X = np.concatenate([problem.X, problem.rng.normal(0, 20, problem.X.shape)])
@@ -262,7 +262,7 @@ class TestAnswers:
         ),
         some.problems(rows_per_class=4),
     )
-    @settings(max_examples=80)
+    @settings(max_examples=30)
     def test_the_nearest_label_is_predicted(self, clf, problem):
         clf.fit(problem.X, problem.y)
         X = np.concatenate([problem.X, problem.rng.normal(0, 20, problem.X.shape)])
@@ -275,7 +275,7 @@ class TestAnswers:
 
     # Matrix products round by the shape of the batch, in double precision.
     @given(any_classifier, some.problems())
-    @settings(max_examples=60)
+    @settings(max_examples=25)
     def test_rows_do_not_depend_on_their_batch(self, clf, problem):
         clf.fit(problem.X, problem.y)
         X = problem.X.astype(np.float64)
@@ -299,7 +299,7 @@ threaded = st.tuples(
 
 
 @given(st.lists(threaded, min_size=4, max_size=6))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_threads_do_not_disturb_one_another(tasks):
     states = global_states()
     alone = [clone(clf).fit(problem.X, problem.y) for clf, problem in tasks]

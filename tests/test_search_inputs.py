@@ -121,8 +121,9 @@ class TestWeights:
 
 
 class TestRows:
-    @each_classifier
-    @pytest.mark.parametrize("form", [sp.csr_array, sp.csc_matrix])
+    @pytest.mark.parametrize(
+        ("clf", "form"), [*((clf, sp.csr_array) for clf in EACH), (CLF, sp.csc_matrix)]
+    )
     def test_sparse(self, clf, form):
         X, y = digits(200)
         check_same_answers(clf, RATES, form(X), y)
@@ -153,7 +154,7 @@ class TestRows:
     def test_containers(self, data, form):
         X, y = data
         X = form(X)
-        ours, theirs = check_same_answers(CLF, GRID, X, y)
+        ours, theirs = check_same_answers(CLF, RATES, X, y)
         assert ours.n_features_in_ == theirs.n_features_in_
         named = hasattr(theirs, "feature_names_in_")
         assert hasattr(ours, "feature_names_in_") == named
@@ -255,8 +256,9 @@ class TestFolds:
         assert np.isnan(ours.cv_results_["split0_test_score"]).all()
         assert (ours.cv_results_["split1_test_score"] > 0.9).all()
 
-    @each_classifier
-    @pytest.mark.parametrize("batch_size", [56, 32, "auto"])
+    @pytest.mark.parametrize(
+        ("clf", "batch_size"), [*((clf, 56) for clf in EACH), (CLF, 32), (CLF, "auto")]
+    )
     def test_rows_that_do_not_divide(self, clf, batch_size):
         """Folds of 112 and 113 rows: two batches of 56, or three."""
         X, y = (part[:150] for part in digits())
@@ -353,7 +355,7 @@ class TestRandomState:
         clf = clone(CLF).set_params(init="random")
         states = [0, np.random.RandomState(0), np.random.RandomState(1)]
         ours, theirs = both(clf, {"random_state": states}, *data, refit=False)
-        for i in range(3):
+        for i in range(2):
             key = f"split{i}_test_neg_log_loss"
             expected = theirs.cv_results_[key]
             np.testing.assert_allclose(ours.cv_results_[key], expected, atol=1e-3)
@@ -363,12 +365,12 @@ class TestRandomState:
         grid = [{"lr": [1e-2]}] * 3
         searches = [*both(clf, grid, *data), run(LabelSearchCV, clf, grid, *data)]
         losses = [
-            [s.cv_results_[f"split{i}_test_neg_log_loss"] for i in range(3)]
+            [s.cv_results_[f"split{i}_test_neg_log_loss"] for i in range(2)]
             for s in searches
         ]
         # Candidates that start alike share what a fold draws, and differ in the last
         # digits at most; those of GridSearchCV each draw their own.
-        assert [n_different(found) for found in losses] == [3, 9, 3]
-        assert n_different([losses[0], losses[2]]) == 6
+        assert [n_different(found) for found in losses] == [2, 6, 2]
+        assert n_different([losses[0], losses[2]]) == 4
         means = [np.mean(found) for found in losses]
         assert np.ptp(means) < 0.2

@@ -121,7 +121,7 @@ def rows(n_class, n, seed, form):
 
 @pytest.mark.slow
 @given(searches(), data, folds, st.booleans())
-@settings(max_examples=50)
+@settings(max_examples=20)
 def test_answers(search, data, folds, train):
     clf, grid = search
     options = {"cv": folds, "return_train_score": train}

@@ -5,12 +5,18 @@ A candidate has the same batches, initial weights and schedule as in a separate 
 
 import contextlib
 import copy
+from itertools import chain
 
 import numpy as np
 import torch
 
-from .._training.dataset import inference_batches, rows_read_at_once
-from .._training.epoch_totals import check_finite
+from .._training.dataset import (
+    inference_batches,
+    refine_head,
+    rows_read_at_once,
+    sums_by_class,
+)
+from .._training.epoch_totals import EpochTotals, check_finite, is_correct
 from .._training.weight_average import WeightAverage
 from ..heads import functional as F
 from .cuda_graphs import GraphedStep, cuda_graphs
@@ -99,7 +105,7 @@ class JointTrainer:
         rates = [[float(m.lr) for m in row] for row in self.running]
         rates = torch.tensor(rates, dtype=torch.float64)
         self.steps = PerModelOptimizer(module, self.net, rates, self.graphs is not None)
-        self.totals = Totals(self._shape, self.net.device)
+        self.totals = EpochTotals(self.net.device, self._shape)
         self.step = self._step
         if self.graphs is not None:
             self.step = GraphedStep(self._step, self.graphs)
@@ -171,13 +177,15 @@ class JointTrainer:
         self.module.count_rows(batch.is_real, batch.counts)
         losses, scores = self.module.loss(*batch[:4])
         self.steps.take(losses)
-        self.totals.add(losses.detach(), scores.detach(), batch)
+        correct = is_correct(scores.detach(), batch.y)
+        self.totals.add(losses.detach(), correct, batch.is_real)
         if self.average:
             self.average.update()
 
     def _note(self, prefix, totals):
         """Add an epoch's loss and accuracy to the histories."""
-        for candidate, loss, accuracy in zip(self._each(), *totals.read(), strict=True):
+        read = (chain.from_iterable(values) for values in totals.read())
+        for candidate, loss, accuracy in zip(self._each(), *read, strict=True):
             if candidate.is_over:
                 continue
             if prefix == "train":
@@ -199,7 +207,7 @@ class JointTrainer:
     @torch.no_grad()
     def _validate(self):
         """Validate the candidates as if training stopped now, and store the best."""
-        totals, module = Totals(self._shape, self.net.device), self.module.eval()
+        totals, module = EpochTotals(self.net.device, self._shape), self.module.eval()
         head = module.head
         before = {name: buffer.clone() for name, buffer in head.named_buffers()}
         if self.net.refine_labels:
@@ -207,7 +215,7 @@ class JointTrainer:
         for batch in self._in_order(self.valids):
             scores = module(batch.X)
             losses = F.cross_entropy(scores, batch.y, batch.weight)
-            totals.add(losses, scores, batch, by_weight=True)
+            totals.add(losses, is_correct(scores, batch.y), batch.weight)
         for name, buffer in head.named_buffers():
             buffer.copy_(before[name])
         self._note("valid", totals)
@@ -248,9 +256,7 @@ class JointTrainer:
     @torch.no_grad()
     def _refine(self, trains):
         """Set labels by Eq. (1) over all training rows, like ``LabelNet.refine``."""
-        sums, masses = self._feature_sums(trains)
-        means = sums / F.safe_divisor(masses)[..., None]
-        self.module.head.refine(means, masses > 0)
+        refine_head(self.module.head, *self._feature_sums(trains))
 
     def _feature_sums(self, trains):
         """Class sums of the heads' inputs, (S, K or 1, n_classes, d), and weights."""
@@ -258,14 +264,9 @@ class JointTrainer:
             parts = [self.net.feature_sums(train) for train in trains]
             sums, masses = zip(*parts, strict=True)
             return torch.stack(sums)[:, None], torch.stack(masses)[:, None]
-        module = self.module.eval()
-        identity = torch.eye(len(self.net.classes), device=self.net.device)
-        sums, masses = 0.0, 0.0
-        for batch in self._in_order(trains):
-            membership = F.class_membership(batch.y, identity, batch.weight)
-            sums = sums + (membership @ module.features(batch.X)).double()
-            masses = masses + membership.sum(-1, dtype=torch.float64)
-        return sums, masses
+        features = self.module.eval().features
+        batches = ((features(b.X), b.y, b.weight) for b in self._in_order(trains))
+        return sums_by_class(batches, len(self.net.classes))
 
     def network(self, s, k):
         """The trained network of candidate k on fold s, equal to a separate fit's."""
@@ -293,29 +294,3 @@ def _one_or_tensor(values, device):
         return values[0, 0].item()
     found = torch.from_numpy(values).to(device)
     return found.float() if found.is_floating_point() else found
-
-
-class Totals:
-    """Sums over an epoch, (S, K), kept on the device and read once at its end."""
-
-    def __init__(self, shape, device):
-        self.loss, self.correct, self.mass = torch.zeros(3, *shape, device=device)
-
-    def clear(self):
-        for total in (self.loss, self.correct, self.mass):
-            total.zero_()
-
-    def add(self, losses, scores, batch, by_weight=False):
-        scores = scores.mT
-        hits = F.gather_class(scores, batch.y) >= scores.amax(-2)
-        counts = batch.weight if by_weight else batch.is_real
-        mass = batch.y.shape[-1] if counts is None else counts.sum(-1)
-        hits = hits.sum(-1) if counts is None else (hits * counts).sum(-1)
-        self.loss.add_(losses * mass)
-        self.correct.add_(hits)
-        self.mass.add_(mass)
-
-    def read(self):
-        """Mean losses and accuracies, two lists of S * K floats."""
-        both = (self.loss / self.mass, self.correct / self.mass)
-        return [part.flatten().tolist() for part in both]

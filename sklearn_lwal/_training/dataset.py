@@ -11,7 +11,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from skorch.dataset import Dataset
 
 from .._utils.precision import as_tensor
-from ..heads.functional import class_membership
+from ..heads.functional import class_membership, safe_divisor
 from .row_sources import rows_of
 
 # Values in one batch of rows that are only read once (32 MB as float64).
@@ -261,27 +261,37 @@ def wide_dtype(device):
 
 
 def sums_by_class(batches, n_classes):
-    """As :meth:`LabelledRows.class_sums`, over batches (features, y, weight)."""
+    """As :meth:`LabelledRows.class_sums`, over batches (features, y, weight).
+
+    The features of a stack of networks, (S, K, n, d), give sums (S, K, n_classes, d).
+    """
     sums, masses, origin = 0.0, 0.0, None
     for features, y, weight in batches:
         if origin is None:
             origin = _far_origin(features)
-        features = features if origin is False else features - origin
+        if origin is not False:
+            features = features - origin[..., None, :]
         identity = torch.eye(n_classes, dtype=features.dtype, device=features.device)
         member = class_membership(y, identity, weight)
         wide = wide_dtype(features.device)
         sums = sums + (member @ features).to(wide)
-        masses = masses + member.sum(1, dtype=wide)
+        masses = masses + member.sum(-1, dtype=wide)
     if origin is not False:
-        sums = sums + masses[:, None] * origin.to(sums)
+        sums = sums + masses[..., None] * origin.to(sums)[..., None, :]
     return sums, masses
+
+
+def refine_head(head, sums, masses):
+    """Let the labels be those of the class means, (..., n_classes, d) and masses."""
+    means = sums / safe_divisor(masses)[..., None]
+    head.refine(means, masses > 0)
 
 
 def _far_origin(features):
     """The mean of the rows if they lie so far out that sums lose digits, or False."""
     # A look at some of them is enough.
-    wide = features[:256].to(wide_dtype(features.device))
-    variance, mean = torch.var_mean(wide, 0, correction=0)
+    wide = features[..., :256, :].to(wide_dtype(features.device))
+    variance, mean = torch.var_mean(wide, -2, correction=0)
     far = (mean.abs() > 30 * variance.sqrt()).any()
     return mean.to(features.dtype) if far else False
 

@@ -19,8 +19,8 @@ from .._utils.rng import draw_seed, global_stream, own_stream, twin
 from ..heads import functional as F
 from . import distributed
 from .batch_norm import recalibrate
-from .dataset import sums_by_class
-from .epoch_totals import EpochTotals, check_finite
+from .dataset import refine_head, sums_by_class
+from .epoch_totals import EpochTotals, check_finite, is_correct
 from .history import CountedHistory
 from .skorch_interface import SkorchInterface
 from .weight_average import WeightAverage
@@ -79,6 +79,12 @@ class LabelNet(SkorchInterface):
         *SkorchInterface.cuda_dependent_attributes_,
         "average_",
     ]
+
+    def __copy__(self):
+        """A net with the same module and optimizer; skorch's own would copy them."""
+        found = type(self).__new__(type(self))
+        vars(found).update(vars(self))
+        return found
 
     def initialize_history(self):
         """Start an empty history."""
@@ -197,7 +203,8 @@ class LabelNet(SkorchInterface):
                 stack.enter_context(self._own_stream(generator))
             place = distributed.rank_and_size()
             for X, y, *known in train.shuffled(self.batch_size, generator, place):
-                self._count(*step(loss, X, y, *known), y, total)
+                value, scores = step(loss, X, y, *known)
+                total.add(value, is_correct(scores, y))
                 if averaging:
                     averaging.update()
         distributed.take_first(self.module_)
@@ -219,13 +226,6 @@ class LabelNet(SkorchInterface):
         # Nothing is compiled under a dispatch mode.
         stream = global_stream if self.compile_step else own_stream
         return stream(generator, self.device)
-
-    @staticmethod
-    def _count(loss, scores, y, total):
-        # The own class alone on top; argmax would take ten times as long where
-        # classes come first in memory.
-        hits = (scores >= scores.gather(1, y[:, None])).sum(1) == 1
-        total.add(loss, hits)
 
     def _weight_average(self):
         """The average that this net keeps, or None."""
@@ -284,7 +284,7 @@ class LabelNet(SkorchInterface):
                 return F.cross_entropy(scores, y, weight), scores
 
             loss, scores = self._watch(X, y, False, run) if watched else run()
-            total.add(loss, scores.argmax(1) == y, weight)
+            total.add(loss, is_correct(scores, y), weight)
         self._record("valid", total)
 
     @contextlib.contextmanager
@@ -332,8 +332,7 @@ class LabelNet(SkorchInterface):
         """
         self._set_training(False)
         sums, masses = self.feature_sums(train, earlier)
-        means = sums / F.safe_divisor(masses)[:, None]
-        self.module_.head.refine(means, masses > 0)
+        refine_head(self.module_.head, sums, masses)
         return sums, masses
 
     @torch.no_grad()

@@ -35,30 +35,3 @@ class EpochProgress(Callback):
         if hasattr(self, "bar_"):
             self.bar_.close()
             del self.bar_
-
-
-class FitsProgress:
-    """One bar over the fits of a search; without ``verbose`` there is none.
-
-    Parameters
-    ----------
-    n_candidates : int
-    verbose : int
-    """
-
-    def __init__(self, n_candidates, verbose):
-        self.n_candidates, self.verbose, self.bar = n_candidates, verbose, None
-
-    def update(self, n_fits, n_folds):
-        """Fits that are done."""
-        if not self.verbose:
-            return
-        if self.bar is None:
-            self.bar = progress_bar(self.n_candidates * n_folds, "fit")
-        self.bar.update(n_fits)
-
-    def close(self):
-        """Leave the bar as it is."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from typing_extensions import Self
 
-from .._training import distributed
-from .._training.dataset import LabelledRows, held_out, n_counted
+from .._training import auto_schedule, distributed
+from .._training.dataset import LabelledRows
 from .._training.early_stopping import StopOnAccuracy
 from .._training.history import RECENT
 from .._training.initialization import prepare
@@ -21,10 +23,10 @@ from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
 from ..features._images import is_dataset
 from ._backbone import BackboneMixin
-from ._build import BuildingMixin
 from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
 from ._export import ExportMixin
+from ._fit_state import begin_fit
 from ._predict import LatentClassifierMixin
 from ._save import SavingMixin
 from ._warm_start import built_from, check_same_classes, check_unchanged
@@ -32,7 +34,6 @@ from ._warm_start import built_from, check_same_classes, check_unchanged
 
 class LabelLearningClassifier(
     BackboneMixin,
-    BuildingMixin,
     CallbackParametersMixin,
     ExportMixin,
     LatentClassifierMixin,
@@ -101,20 +102,19 @@ class LabelLearningClassifier(
             X, y = self._begin(X, y, warm, saved)
             if checkpoint:
                 checkpoint.note_begin(self, images, warm)
-            classes = np.unique(y)
-            if warm:
-                check_same_classes(classes, self.classes_)
-            else:
-                self.classes_ = classes
-            index, weight, class_weights = self._encode(X, y, sample_weight)
-            check.check_two_classes(self, self.classes_)
-            self._start(n_counted(index, weight), warm, class_weights, saved)
-            train, valid = self._split(X, index, weight, eval_set)
-            if warm:
-                self.net_.restart_average()
-            if not (checkpoint and checkpoint.restore(self, train, valid)):
-                self._prepare(train, warm)
-            self._train(train, valid, self._n_epochs(len(train)), checkpoint)
+            self._set_classes(np.unique(y), warm)
+            make_valid = partial(self._eval_rows, eval_set)
+            state = begin_fit(
+                self,
+                X,
+                y,
+                sample_weight,
+                partial(self._rows, X),
+                make_valid=None if eval_set is None else make_valid,
+                warm=warm,
+                checkpoint=checkpoint,
+            )
+            self._train(state, checkpoint)
         return self
 
     @in_known_state
@@ -160,20 +160,22 @@ class LabelLearningClassifier(
                 "class_weight='balanced' needs all of y and is not supported for "
                 "partial_fit. Pass the weights as a dict instead."
             )
-        resume = hasattr(self, "net_")
-        with unchanged_on_error(self, resume), distributed.together(self.distributed):
-            X, y = self._begin(X, y, resume, digits="all")
-            if not resume:
-                self.classes_ = self._first_classes(classes)
-            elif classes is not None:
-                check_same_classes(classes, self.classes_)
-            index, weight, class_weights = self._encode(X, y, sample_weight)
-            self._start(n_counted(index, weight), resume, class_weights)
-            with memory_errors("Pass fewer rows"):
-                train = self._rows(X, index, weight)
-            self._prepare(train, resume, partial=True)
+        warm = hasattr(self, "net_")
+        with unchanged_on_error(self, warm), distributed.together(self.distributed):
+            X, y = self._begin(X, y, warm, digits="all")
+            if not warm or classes is not None:
+                self._set_classes(self._all_classes(classes, warm), warm)
+            state = begin_fit(
+                self,
+                X,
+                y,
+                sample_weight,
+                partial(self._rows, X),
+                warm=warm,
+                is_partial=True,
+            )
             n_rows = len([*self.net_.history])
-            self._train(train, None, 1, None, partial=True)
+            self._train(state)
             self.net_.history.keep_last(max(n_rows, RECENT))
         return self
 
@@ -184,18 +186,22 @@ class LabelLearningClassifier(
         check.check_net_params(self.net_params)
         check.check_callbacks(self.callbacks)
 
-    def _begin(self, X, y, resume, saved=None, digits="needed"):
-        """Seeds, and the checked input; a model that goes on keeps what it has."""
-        if resume:
+    def _begin(self, X, y, warm, saved=None, digits="needed"):
+        """Seeds, and the checked input; a model that goes on keeps its own."""
+        if warm:
             check_unchanged(self, self._built_from)
         else:
-            self._draw_seeds()
-            if saved:
-                self._seed = saved["seed"]
-                self._rng.set_state(saved["random"].get_state())
-            self._built_from = built_from(self)
-        X, y = self._training_features(X, y, not resume)
-        return self._check_input(X, y, not resume, digits)
+            self._begin_anew(saved)
+        X, y = self._training_features(X, y, not warm)
+        return self._check_input(X, y, not warm, digits)
+
+    def _begin_anew(self, saved=None):
+        """Draw the seeds, or take those of a checkpoint, and note the parameters."""
+        self._draw_seeds()
+        if saved:
+            self._seed = saved["seed"]
+            self._rng.set_state(saved["random"].get_state())
+        self._built_from = built_from(self)
 
     def _draw_seeds(self):
         self._rng = random_state(self.random_state)
@@ -215,21 +221,20 @@ class LabelLearningClassifier(
         check.check_rows(X, y)
         return X, y
 
-    def _encode(self, X, y, sample_weight):
-        """Class indices, row weights and class weights (the latter may be None)."""
-        index = encode(y, self.classes_)
-        class_weights = check.check_class_weight(
-            self.class_weight, self.classes_, self.classes_[index]
-        )
-        weight = check.check_weights(sample_weight, class_weights, X, index)
-        return index, weight, class_weights
+    def _set_classes(self, classes, warm):
+        """Take the classes of a first fit; a model that goes on must have them."""
+        if warm:
+            check_same_classes(classes, self.classes_)
+        else:
+            self.classes_ = classes
 
-    def _first_classes(self, classes):
+    def _all_classes(self, classes, warm):
+        """The ``classes`` of partial_fit, checked and sorted in the first call."""
+        if warm:
+            return classes
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        classes = np.unique(check.check_y(self, classes))
-        check.check_two_classes(self, classes)
-        return classes
+        return np.unique(check.check_y(self, classes))
 
     def _callbacks(self, validated):
         callbacks = list(self.callbacks or [])
@@ -241,68 +246,50 @@ class LabelLearningClassifier(
             callbacks.append(("lwal_early_stopping", stopping))
         return callbacks
 
-    def _split(self, X, y, weight, eval_set):
-        """The training rows and the rows measured after each epoch (or None)."""
-        with memory_errors("Pass fewer rows"):
-            return self._rows_on_device(X, y, weight, eval_set)
-
-    def _rows_on_device(self, X, y, weight, eval_set):
-        if eval_set is not None:
-            train = self._rows(X, y, weight)
-            return train, self._eval_rows(eval_set, train.is_wide)
-        rows = self._rows(X, y, weight)
-        if not self.early_stopping:
-            return rows, None
-        return held_out(rows, self.validation_fraction, self._rng)
-
     def _rows(self, X, y, weight=None):
         device = self.net_.device
         rows = LabelledRows(X, y, weight, device=device, n_workers=self.n_workers)
         return rows.counted()
 
-    def _eval_rows(self, eval_set, wide):
+    def _eval_rows(self, eval_set, train):
         if self.backbone is not None and is_dataset(eval_set):
             eval_set = eval_set, None
         check.check_pair(eval_set)
         X, y = self._training_features(*eval_set, False)
-        X, y = self._check_input(X, y, False, "all" if wide else "needed")
+        X, y = self._check_input(X, y, False, "all" if train.is_wide else "needed")
         return self._rows(X, encode(y, self.classes_, "The y of eval_set"))
 
-    def _prepare(self, train, resume, partial=False):
-        """What the head wants to know of the rows before it is trained on them."""
+    def _prepare(self, train, warm, is_partial=False):
+        """Give the network its units, and the head its start or its class means."""
         with memory_errors("Pass fewer rows"):
-            earlier = getattr(self, "_units", None) if partial and resume else None
+            earlier = getattr(self, "_units", None) if is_partial and warm else None
             self._units = prepare(
                 self.net_,
                 train,
-                first=not resume,
-                earlier=self._earlier_sums(partial),
+                first=not warm,
+                earlier=self._earlier_sums(is_partial),
                 units=earlier,
                 # A model from a file of an earlier version does not know its own.
-                learns_units=not partial or earlier is not None,
+                learns_units=not is_partial or earlier is not None,
                 closed_form=self._starts_closed_form,
                 find_temperature=self._finds_temperature,
                 seed=self._seed,
             )
 
-    # Whether the head starts by a formula instead of at random, and whether that
-    # gives it a temperature.
-    _starts_closed_form = _finds_temperature = False
-
-    def _earlier_sums(self, partial):
+    def _earlier_sums(self, is_partial):
         """Class sums of the features in earlier calls of ``partial_fit``, or None."""
-        return getattr(self, "_feature_sums", None) if partial else None
+        return getattr(self, "_feature_sums", None) if is_partial else None
 
-    def _train(self, train, valid, n_epochs, checkpoint, partial=False):
+    def _train(self, state, checkpoint=None):
         """Train the net and take the fitted attributes from it."""
-        net = self.net_
-        net.max_epochs = n_epochs
+        net, train, is_partial = self.net_, state.train, state.is_partial
+        net.max_epochs = state.n_epochs
         rates = self.lr, self.backbone_lr
         if rates != self._rates and not (checkpoint and checkpoint.saved):
             # Else a callback may have changed them since, a schedule that goes on.
             net.set_rate(*rates)
         self._rates = rates
-        net.callbacks = self._callbacks(valid is not None)
+        net.callbacks = self._callbacks(state.valid is not None)
         net.initialize_callbacks()
         generator = torch.Generator()
         generator.set_state(self._generator_state)
@@ -312,10 +299,10 @@ class LabelLearningClassifier(
             checkpoint.generators = [generator, drops]
         try:
             with memory_errors(f"Lower batch_size (it is {net.batch_size})"):
-                known = {"valid": valid, "generator": generator}
+                known = {"valid": state.valid, "generator": generator}
                 net.partial_fit(train, checkpoint=checkpoint, **known)
-                self._refine(train, partial)
-                self._measure(train, partial)
+                self._refine(train, is_partial)
+                self._measure(train, is_partial)
                 distributed.take_first(net.module_)
         finally:
             net.module_.use_generator(None)
@@ -325,8 +312,8 @@ class LabelLearningClassifier(
                     callback.close()
         self._generator_state = generator.get_state()
 
-    def _measure(self, train, partial):
-        """What the finished model says of the rows that it was trained on."""
+    def _measure(self, train, is_partial):
+        """Measure the finished model on the rows that it was trained on."""
 
     def _drops(self, generator):
         """Draws the dropout of hidden layers: the stream of the batches, as a bare
@@ -339,20 +326,56 @@ class LabelLearningClassifier(
         seed = self._seed + len(self.net_.history) + rank
         return torch.Generator(device).manual_seed(seed)
 
-    def _refine(self, train, partial):
-        """Labels from all rows given so far, as far as they still tell anything."""
+    def _refine(self, train, is_partial):
+        """Take the labels from the class means of all rows given so far.
+
+        Hidden layers change what earlier rows would give: labels stay as they are.
+        """
         net = self.net_
-        if not partial:
+        if not is_partial:
             net.recalibrate(train)
         if net.module_.trains_features:
-            if net.refine_labels and not partial:
+            if net.refine_labels and not is_partial:
                 net.refine(train)
             return
         known = net.refine if net.refine_labels else net.feature_sums
         if net.refine_labels or net.module_.head.follows_features:
-            sums = known(train, self._earlier_sums(partial))
+            sums = known(train, self._earlier_sums(is_partial))
             # On the host, so that a model pickled on a GPU loads without one.
             self._feature_sums = tuple(part.cpu() for part in sums)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+    # A label learning method defines or overrides the following.
+
+    def _make_head(self, in_features, n_classes):
+        """The torch :class:`~sklearn_lwal.heads.Head` to train."""
+        raise NotImplementedError
+
+    def _batch_size(self, n_samples, n_classes):
+        """Rows of a mini-batch; depends on the parameters and the arguments alone."""
+        if self.batch_size != "auto":
+            return self.batch_size
+        return auto_schedule.batch_size(n_samples, n_classes, self._trains_backbone)
+
+    def _n_epochs(self, n_samples, n_features, batch_size):
+        """Passes over the rows; depends on the parameters and the arguments alone."""
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return auto_schedule.n_epochs(n_samples, batch_size, self._trains_backbone)
+
+    def _param_groups(self):
+        """Parameters with a rate of their own, a multiple of lr."""
+        return []
+
+    # Whether the head starts by a formula instead of at random, and whether that
+    # gives it a temperature.
+    _starts_closed_form = _finds_temperature = False
+
+    def _hidden_sizes(self):
+        return check.check_hidden_layer_sizes(self.hidden_layer_sizes)
+
+    @property
+    def _trains_features(self):
+        return self._trains_backbone or len(self._hidden_sizes()) > 0

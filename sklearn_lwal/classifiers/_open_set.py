@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -165,16 +167,16 @@ class OpenSetMixin(FittedAttributes):
 
     def _grown_net(self, kept, added, means):
         """A net with more classes that shares the other tensors of this one."""
-        net, module = object.__new__(type(self.net_)), self.net_.module_.sharing()
-        vars(net).update(vars(self.net_), module=module, module_=module)
+        net, module = copy.copy(self.net_), self.net_.module_.sharing()
+        net.module = net.module_ = module
         module.head.add_classes(*map(torch.from_numpy, (kept, added)), means)
         net.classes = np.arange(len(kept) + len(added))
         # The old average has fewer labels.
         net.restart_average()
         return net
 
-    def _measure(self, train, partial):
-        earlier = getattr(self, "_spread_sums", None) if partial else None
+    def _measure(self, train, is_partial):
+        earlier = getattr(self, "_spread_sums", None) if is_partial else None
         found = self._spread_of(train, self.net_.module_.head.labels)
         if earlier is not None:
             found = tuple(a + b for a, b in zip(earlier, found, strict=True))

@@ -1,5 +1,6 @@
 """The parameters that all classifiers share: defaults and what they may be."""
 
+import copy
 import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
@@ -145,15 +146,19 @@ class FittedAttributes(SharedParameters, BaseEstimator):
     net_: LabelNet
     _feature_sums: tuple[Tensor, Tensor]
 
-    def _seen(self):
-        """The fitted estimator as it stands, for a call that asks for several things.
-
-        Another thread may publish others meanwhile, which it does in one step.
-        """
-        check_is_fitted(self)
-        found = object.__new__(type(self))
+    def __copy__(self):
+        """A copy that shares all attributes, without a detour over pickle's state."""
+        found = type(self).__new__(type(self))
         vars(found).update(vars(self))
         return found
+
+    def _seen(self):
+        """The fitted estimator as it stands, for a call that reads several attributes.
+
+        Another thread may publish new ones meanwhile, all of them in one step.
+        """
+        check_is_fitted(self)
+        return copy.copy(self)
 
     # Read from the net, so that they are those of its weights, whoever has set these.
 

@@ -5,6 +5,7 @@ compared with an outline of the network on torch's meta device, which uses none.
 """
 
 import contextlib
+from functools import partial
 
 import torch
 
@@ -12,13 +13,14 @@ from .._serialization.checks import check_tensors, check_unstored, wrong
 from .._serialization.file import DAMAGED
 from .._training.units import ColumnStatistics
 from .._utils.rng import construct_seeded
+from ._build import build_net, make_network
 from ._net_state import set_net_state
 from ._open_set import OpenSetMixin
 from ._warm_start import built_from
 from .static_label import StaticLabelClassifier
 
 
-def build_net(clf, fitted):
+def restore_net(clf, fitted):
     """Build the net of ``clf`` with the weights of the file.
 
     Parameters
@@ -34,10 +36,10 @@ def build_net(clf, fitted):
         raise wrong("batch size", fitted["batch_size"])
     with _embeddings_of(clf, stored):
         with torch.device("meta"):
-            outline, _ = construct_seeded(0, clf._make_network)
+            outline, _ = construct_seeded(0, partial(make_network, clf))
         check_tensors(stored, outline, "network")
         check_unstored(outline)
-        clf._build_net(fitted["batch_size"])
+        build_net(clf, fitted["batch_size"])
     set_net_state(clf.net_, fitted)
 
 

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._training import auto_schedule as budget
+from .._training import auto_schedule
 from .._training.dataset import n_batches
 from ..heads.adaptive_head import AdaptiveHead
 from ._base import LabelLearningClassifier
@@ -348,20 +348,20 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
             return []
         return [("*log_temperature", {"rate": TEMPERATURE_RATE})]
 
-    def _batch_size(self, n_samples):
+    def _batch_size(self, n_samples, n_classes):
         by_class = self.label_update == "batch" or self._trains_backbone
         if self.batch_size != "auto" or by_class:
-            return super()._batch_size(n_samples)
-        wanted = max(budget.MIN_BATCH, round(ROWS_PER_RATE * self.lr))
-        return min(wanted, budget.largest_batch(n_samples))
+            return super()._batch_size(n_samples, n_classes)
+        wanted = max(auto_schedule.MIN_BATCH, round(ROWS_PER_RATE * self.lr))
+        return min(wanted, auto_schedule.largest_batch(n_samples))
 
-    def _n_epochs(self, n_samples):
+    def _n_epochs(self, n_samples, n_features, batch_size):
         closed_form = self._starts_closed_form and not self._trains_features
         if self.max_epochs != "auto" or not closed_form:
-            return super()._n_epochs(n_samples)
+            return super()._n_epochs(n_samples, n_features, batch_size)
         # With few rows for many features, more epochs mean more over-fitting.
-        rows_per_feature = n_samples / self.n_features_in_
+        rows_per_feature = n_samples / n_features
         most = min(MOST_EPOCHS, rows_per_feature / ROWS_PER_FEATURE_AND_EPOCH)
-        steps_per_epoch = n_batches(n_samples, self.net_.batch_size)
+        steps_per_epoch = n_batches(n_samples, batch_size)
         wanted = max(FEW_EPOCHS, -(-FEW_STEPS // steps_per_epoch))
         return max(1, min(wanted, int(most)))

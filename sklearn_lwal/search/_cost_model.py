@@ -4,7 +4,6 @@ import copy
 import heapq
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from .._training.dataset import n_batches
 from .._training.initialization import sample_size
+from ..classifiers._build import make_network
 
 # Tensors of the size of the weights that training one network takes: weight, gradient,
 # two moments, the state before a step, the average, copies in between and the start.
@@ -78,7 +78,7 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
     known, found = {}, []
     for estimator in estimators:
         probe.set_params(**estimator.get_params(deep=False))
-        batch = min(n_rows, probe._batch_size(n_rows))
+        batch = min(n_rows, probe._batch_size(n_rows, n_classes))
         # Of an int, dimensions; of a float, those of each class.
         dim = getattr(estimator, "output_dim", None)
         key = type(dim), dim
@@ -87,8 +87,8 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
         n_weights, width, follows = known[key]
         values = COPIES * n_weights + INTERMEDIATE * batch * (n_classes + width)
         n_bytes = len(folds) * 4 * values + of_scores
-        probe.net_ = SimpleNamespace(batch_size=batch)
-        n_steps = probe._n_epochs(n_rows) * n_batches(n_rows, batch)
+        n_epochs = probe._n_epochs(n_rows, probe.n_features_in_, batch)
+        n_steps = n_epochs * n_batches(n_rows, batch)
         # Class means pass through the head beside the rows.
         products = n_weights * (batch + n_classes * follows)
         work = n_steps * len(folds) * (STEP_OF_EACH + products)
@@ -99,7 +99,7 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
 def _sizes(estimator):
     """Weights of its network, widths of what it makes of a row, and kind of labels."""
     with torch.device("meta"):
-        network = estimator._make_network()
+        network = make_network(estimator)
     n_weights = sum(p.numel() for p in network.parameters())
     width = network.head.linear.weight.shape[0] + sum(estimator._hidden_sizes())
     return n_weights, width, network.head.follows_features

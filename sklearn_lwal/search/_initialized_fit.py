@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from sklearn.utils import _safe_indexing
 
-from .._training.dataset import LabelledRows, held_out, n_batches, n_counted
+from .._training.dataset import LabelledRows, n_batches
 from .._training.row_sources import rows_of
 from .._utils import validation as check
-from ..classifiers._warm_start import built_from
+from ..classifiers._fit_state import begin_fit, epochs
 
 
 class CheckedFeatures:
@@ -54,9 +54,7 @@ class FoldRows:
         """Rows of a batch in the estimator's own fit."""
         if self._classes is None:
             self._classes = np.unique(check.check_y(estimator, self.y))
-        probe = copy.copy(estimator)
-        probe.classes_ = self._classes
-        return probe._batch_size(len(self.numbers))
+        return estimator._batch_size(len(self.numbers), len(self._classes))
 
     def labelled(self, index, weight):
         """:class:`LabelledRows` with class indices (n,), and weights or None."""
@@ -90,33 +88,25 @@ class InitializedFit:
 
     def __init__(self, estimator, rows):
         vars(estimator).update(rows.features.known)
-        estimator._draw_seeds()
-        estimator._built_from = built_from(estimator)
+        estimator._begin_anew()
         y = check.check_y(estimator, rows.y)
         estimator.classes_ = np.unique(y)
         known = rows.numbers, y, rows.sample_weight
-        index, weight, class_weights = estimator._encode(*known)
-        check.check_two_classes(estimator, estimator.classes_)
-        estimator._start(n_counted(index, weight), False, class_weights)
-        self.train, self.valid = rows.labelled(index, weight), None
-        if estimator.early_stopping:
-            share = estimator.validation_fraction
-            self.train, self.valid = held_out(self.train, share, estimator._rng)
-        estimator._prepare(self.train, False)
+        state = begin_fit(estimator, *known, rows.labelled)
         self.estimator, self.net = estimator, estimator.net_
-        self.n_epochs = estimator._n_epochs(len(self.train))
+        self.train, self.valid = state.train, state.valid
+        self.n_epochs = state.n_epochs
 
     def with_batches_of(self, size):
         """The same with batches of so many rows."""
         if size == self.net.batch_size:
             return self
         found = copy.copy(self)
-        # A skorch net would copy its module, too.
-        found.net = object.__new__(type(self.net))
-        vars(found.net).update(vars(self.net), batch_size=size)
+        found.net = copy.copy(self.net)
+        found.net.batch_size = size
         found.estimator = copy.copy(self.estimator)
         found.estimator.net_ = found.net
-        found.n_epochs = found.estimator._n_epochs(len(self.train))
+        found.n_epochs = epochs(found.estimator, self.train)
         return found
 
     def generator(self):

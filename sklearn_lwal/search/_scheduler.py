@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from .._training.progress import FitsProgress
+from .._training.progress import progress_bar
 from .._utils.validation import resolve_device
 from ..classifiers._backbone import host_labels
 from ._cost_model import Need, free_bytes, needs, shares
@@ -44,7 +44,7 @@ class Scheduler:
         self.parts = (TRAIN, TEST) if search.return_train_score else (TEST,)
         # Seconds of training, and of scores that came with it, by candidate and fold.
         self.seconds = {}
-        self.bar = FitsProgress(len(plan.candidates), search.verbose)
+        self.bar = None
         self.release()
 
     def release(self):
@@ -53,7 +53,9 @@ class Scheduler:
         self.joint_fits = self._joint_fits()
         # The fold that a candidate was asked for last, by its number.
         self.errors, self.last = {}, {}
-        self.bar.close()
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
 
     @cached_property
     def labels_are_plain(self):
@@ -191,7 +193,13 @@ class Scheduler:
         for fold in range(n_folds):
             for number in joint_fit.numbers:
                 self.seconds[number, fold] = training + before[fold], scoring
-        self.bar.update(n_cells, n_folds)
+        self._show_progress(n_cells)
+
+    def _show_progress(self, n_fits):
+        if self.bar is None:
+            n_all = len(self.plan.candidates) * len(self.splits.pairs)
+            self.bar = progress_bar(n_all, "fit", self.search.verbose)
+        self.bar.update(n_fits)
 
     def _room(self, numbers, n_processes):
         """Bytes for each process; this one has what the others send."""
@@ -233,7 +241,7 @@ class Scheduler:
             self.fits_alone = self._fit_alone()
         fitted, seconds = self._fit_of(number, fold)
         self.seconds[number, fold] = seconds, 0.0
-        self.bar.update(1, len(self.splits.pairs))
+        self._show_progress(1)
         return (
             fitted if isinstance(fitted, Exception) else FittedCandidate(lambda: fitted)
         )

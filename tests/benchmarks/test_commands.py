@@ -31,7 +31,7 @@ COMMANDS = {
     "figure3": (("LwAL", "LWR3k"), 2),
 }
 IMAGES = "mnist", "fashion_mnist", "cifar10"
-FAIR = "LwAL", "--seeds", "12", "--epochs", "5"
+FAIR = "LwAL", "--seeds", "12", "--epochs", "2"
 
 # Errors; but where there are any, pyparsing also judges how matplotlib uses it.
 WARNINGS = ["-W", "error", "-W", "ignore:::pyparsing"]
@@ -75,13 +75,15 @@ def without_seconds(table):
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_where_it_was(tmp_path):
+def test_a_killed_command_goes_on_where_it_was(tmp_path, capsys):
     nothing = tmp_path / "data"
     nothing.mkdir()
     options = ["table1", "--scale", "smoke", "--device", "cpu", "--data-root", nothing]
-    whole = finished(*options, "--out", tmp_path / "whole")
+    options += ["--seeds", "12", "123", "--epochs", "2"]
+    main([*map(str, options), "--out", str(tmp_path / "whole")])
+    whole = capsys.readouterr().out
     names = set(kept(tmp_path / "whole"))
-    assert len(names) == 13 * 3
+    assert len(names) == 13 * 2
     out = tmp_path / "killed"
     process = command(*options, "--out", out)
     deadline = time.monotonic() + 60
@@ -100,7 +102,8 @@ def test_a_killed_command_goes_on_where_it_was(tmp_path):
     assert {path: after[path] for path in before} == before
     assert without_seconds(again) == without_seconds(whole)
     # And all of it from the files.
-    assert rows(finished(*options, "--out", out)) == rows(again)
+    main([*map(str, options), "--out", str(out)])
+    assert rows(capsys.readouterr().out) == rows(again)
     assert kept(out) == after
     assert not list(nothing.iterdir())
 
@@ -343,9 +346,11 @@ def test_commands_are_listed(capsys):
 
 
 @pytest.mark.slow
-def test_fair_as_a_command(tmp_path):
-    options = ["fair", "--scale", "smoke", "--out", tmp_path, "--methods", *FAIR]
-    printed = finished(*options, "--device", "cpu", "--data-root", tmp_path)
+def test_fair_as_a_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fair, "RATES", (1e-3, 1e-2))
+    options = ["fair", "--scale", "smoke", "--out", str(tmp_path), "--methods", *FAIR]
+    main([*options, "--device", "cpu", "--data-root", str(tmp_path)])
+    printed = capsys.readouterr().out
     seconds, rates, few = tables(printed)
     assert [*seconds] == ["method", "LwAL"]
     assert [*rates] == ["data", "digits"]
@@ -363,5 +368,6 @@ def test_fair_as_a_command(tmp_path):
         *("test", "test-5rows", "test-20rows", "test-50rows"),
     }
     before = kept(tmp_path)
-    assert tables(finished(*options)) == [seconds, rates, few]
+    main(options)
+    assert tables(capsys.readouterr().out) == [seconds, rates, few]
     assert kept(tmp_path) == before

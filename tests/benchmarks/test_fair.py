@@ -12,7 +12,7 @@ from benchmarks.fair import FairRun
 from benchmarks.paper import Scope
 from sklearn_lwal import STDClassifier
 
-N_TRAIN, N_TEST = 300, 60
+N_TRAIN, N_TEST = 150, 60
 SMALL = ("LwAL", "STD", "LDA", "LogisticRegression")
 
 
@@ -58,7 +58,7 @@ def test_rows_to_train_on_to_choose_on_and_to_test_on(features, tmp_path):
     assert ids(X).isdisjoint(ids(X_val))
     assert ids(X) | ids(X_val) == set(range(N_TRAIN))
     assert len(X_val) == N_TRAIN / 5
-    assert np.bincount(y_val).tolist() == [12] * 5
+    assert np.bincount(y_val).tolist() == [N_TRAIN // 25] * 5
     for part, classes in ((X, y), (X_val, y_val)):
         assert [i % 5 for i in part[:, 0].astype(int)] == classes.tolist()
     X, y, X_test, _ = fair.rows_of(one_run(tested=True), tmp_path)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,8 +94,20 @@ def test_a_process_that_only_shrinks_has_grown_by_nothing(monkeypatch):
     assert search.grown_while(lambda: None, [os.getpid()]) == (None, 0)
 
 
+class InThisProcess(ThreadPoolExecutor):
+    """A process would import everything anew, and train on more than is put here."""
+
+    def __init__(self, n_workers, mp_context):
+        super().__init__(n_workers)
+
+
 @pytest.mark.slow
 def test_what_is_measured_can_be_reported(tmp_path, monkeypatch):
+    two = [{"lr": [1e-3]}, {"lr": [3e-3]}]
+    monkeypatch.setattr(search, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(search, "first", lambda n: two[:n])
+    monkeypatch.setattr(search, "load_digits", load_iris)
+    monkeypatch.setattr(search.CLF, "max_epochs", 2)
     monkeypatch.setattr(search, "SETTINGS", TINY)
     monkeypatch.setattr(search, "COUNTS", (1, 2))
     monkeypatch.setattr(search, "MANY", {"lr": [1e-3]})

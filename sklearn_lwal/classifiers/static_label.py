@@ -104,7 +104,7 @@ def embeddings_of(given, classes):
         return np.eye(len(names), dtype=np.float32)
     what = "The 'label_embeddings' parameter"
     if callable(given):
-        what = "The result of the 'label_embeddings' callable"
+        what = "The array that the 'label_embeddings' callable returned"
         given = given(names)
     if hasattr(given, "index") and hasattr(given, "to_numpy"):
         given = dict(zip(given.index, given.to_numpy(), strict=True))

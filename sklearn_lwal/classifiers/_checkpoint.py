@@ -124,8 +124,8 @@ class Checkpoint:
 
     def _refused(self, reason):
         return ValueError(
-            f"The checkpoint {self.path!r} {reason}. Call fit as before to go on. "
-            "To begin anew, delete the file or set another checkpoint_dir."
+            f"The checkpoint {self.path!r} {reason}. Call fit as before to resume. "
+            "To start again, delete the file or set another checkpoint_dir."
         )
 
     @contextlib.contextmanager
@@ -213,7 +213,7 @@ class Checkpoint:
                 forgetful.append(name)
         if forgetful:
             warnings.warn(
-                f"The callbacks {forgetful} begin anew where the fit goes on: they "
+                f"The callbacks {forgetful} start again although the fit resumes: they "
                 "have no state_dict and load_state_dict.",
                 stacklevel=2,
             )

@@ -1,4 +1,4 @@
-"""Fitted classifiers from files without pickle, also files of strangers.
+"""Loading of fitted classifiers from files, without pickle and without trust.
 
 The counterpart of the classifiers' ``save``.
 """
@@ -46,9 +46,9 @@ CLASSES = {
         StaticLabelClassifier,
     )
 }
-# What the file says of itself, and what ``_saving`` writes of a fitted model.
+# The fields of a file and their types.
 FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
-# Kinds of what ``_saving`` writes of a fitted model.
+# The fields of a fitted model, which ``classifiers._save`` writes, and their types.
 FITTED = {
     "classes": np.ndarray,
     "built_for": int,
@@ -72,9 +72,9 @@ BACKBONE = {
     "weights": (dict, type(None)),
     "hash": (str, type(None)),
 }
-# Processes that read images: more are none that a model could need.
+# Most worker processes that a file may ask for.
 MOST_WORKERS = 1024
-# A torchvision model has at most so many times the weights that are left without its
+# A torchvision model has at most this many times the weights that it has without its
 # classification layer.
 LAST_LAYER = 8
 
@@ -85,47 +85,48 @@ def load(
     device: str | torch.device = "auto",
     backbone: nn.Module | Callable[[], nn.Module] | None = None,
 ) -> LabelLearningClassifier:
-    """The classifier that was written to a file by its method ``save``.
+    """Load a classifier from a file that its method ``save`` wrote.
 
-    It predicts what it predicted (on a CPU bit for bit) and trains on from where it
-    was. The file is not trusted: it can not run code, and one that is damaged or made
-    to do harm is a ValueError. Files of pickle and joblib are not read.
+    The classifier predicts the same as before (on a CPU bit for bit), and training can
+    continue. The file is not trusted: it cannot run code, and a damaged or malicious
+    file raises a ValueError. Files of pickle and joblib are not read.
 
     Parameters
     ----------
     path : path
         A file that ``save`` wrote.
     device : str or torch.device, default="auto"
-        Where the model goes, which becomes its parameter ``device``. "auto" leaves that
-        as it was saved, as long as this machine has that device; else it becomes
-        "auto", too, with a warning.
+        The device of the model, and its parameter ``device``. "auto" keeps the saved
+        parameter if this machine has that device; else the parameter becomes "auto",
+        with a warning.
     backbone : nn.Module or callable, default=None
-        For a model that was fitted with a module of one's own, as that was passed to
-        the classifier: where it was frozen the same, with the same weights; where it
-        was trained one of the same structure, whose copy takes the weights in the file.
+        Required for a model that was fitted with the user's own module as backbone. A
+        frozen backbone must be the same, with the same weights. For a trained one any
+        module with the same structure will do, and a copy of it gets the weights in
+        the file.
 
     Returns
     -------
     classifier : object
-        Of the class that was saved, fitted.
+        The fitted classifier, an instance of the class that was saved.
 
     Raises
     ------
     ValueError
-        If the file is not one of ``save`` or not as it was written, is of a later
-        format, or asks for a backbone or device that is not there.
+        If ``save`` did not write the file, if the file was altered or has a later
+        format, or if it needs a backbone or device that is not available.
     TypeError
-        If ``path`` is none.
+        If ``path`` is not a path.
     OSError
-        If the file can not be read.
+        If the file cannot be read.
     ImportError
         If the model needs torchvision, which is missing.
 
     Notes
     -----
     A torchvision backbone that was frozen is loaded by name, which downloads
-    torchvision's weights where they are not yet. A file of a stranger may thus cause a
-    download from torchvision's own server, and that the largest of its models is built
+    torchvision's weights unless they are cached. So an untrusted file may cause a
+    download from torchvision's own server, and the construction of its largest model
     (a few gigabytes).
 
     Examples
@@ -153,11 +154,11 @@ def load(
             raise ValueError(f"It has surplus tensors: {surplus}. {DAMAGED}")
         if isinstance(saved, dict) and "checkpoint" in saved:
             raise ValueError(
-                "It is a checkpoint. Its fit goes on with checkpoint_dir=<the folder> "
+                "It is a checkpoint. Continue its fit with checkpoint_dir=<the folder> "
                 "and fit(..., resume=True)."
             )
         saved = check_fields(saved, "file", FILE)
-        # The first files had neither classes that were added nor statistics.
+        # The first version of the format had neither added classes nor statistics.
         fitted = dict.fromkeys(["spread", "units", "rates"])
         fitted["built_for"] = len(saved["fitted"].get("classes", ()))
         fitted = check_fields(fitted | saved["fitted"], "fitted model", FITTED)
@@ -169,7 +170,7 @@ def load(
         if clf.backbone is not None:
             _set_backbone(clf, fitted, size)
         restore_net(clf, fitted)
-        # Building it has drawn.
+        # Building the net has advanced the generator.
         clf._generator_state = fitted["generator"]
         set_resumption(clf, fitted)
         if not 0 < getattr(clf, "temperature_", 1) < math.inf:
@@ -179,7 +180,7 @@ def load(
 
 @contextlib.contextmanager
 def _naming(path):
-    """Say in each error which file it is about; nothing else gets out of here."""
+    """Turn unexpected errors into a ValueError, and name the file in each."""
     try:
         yield
     except (OSError, ImportError, MemoryError):
@@ -194,7 +195,7 @@ def _naming(path):
 
 
 def _unfitted(saved, device, backbone, origin):
-    """A classifier with the parameters, which are checked as in ``fit``."""
+    """An unfitted classifier with the saved parameters, checked as in ``fit``."""
     if saved["class"] not in CLASSES:
         raise ValueError(
             f"It holds a {shown(saved['class'])}, which is none of {sorted(CLASSES)}. "
@@ -206,7 +207,7 @@ def _unfitted(saved, device, backbone, origin):
     if (origin is None) != (not own and given.get("backbone") is None):
         raise wrong("origin of the backbone", origin)
     known -= {"backbone"} if own else set()
-    # One that is not there is newer than the file, and has its default.
+    # A parameter that the file lacks is newer than the file and keeps its default.
     unknown = sorted(given.keys() - known)
     if unknown:
         raise ValueError(
@@ -222,7 +223,7 @@ def _unfitted(saved, device, backbone, origin):
     clf._validate_params()
     clf._check_parameters()
     for name, value in given.items():
-        # Tensors hold no larger numbers, nor does a machine have more processes.
+        # Larger ints do not fit tensors, and more processes would exhaust a machine.
         most = MOST_WORKERS if name == "n_workers" else 2**63 - 1
         if isinstance(value, Integral) and abs(int(value)) > most:
             raise wrong(f"parameter {name!r}", value)
@@ -230,15 +231,15 @@ def _unfitted(saved, device, backbone, origin):
 
 
 def _check_backbone(origin, own, backbone):
-    """Raise an error unless a backbone was passed where the model needs the user's."""
+    """Raise an error unless a backbone is passed exactly if the model needs one."""
     if own and backbone is None:
         raise ValueError(
-            f"It was fitted with a backbone of one's own ({shown(origin['own'])}). "
+            f"It was fitted with your own backbone ({shown(origin['own'])}). "
             "Pass that: load(path, backbone=module)."
         )
     if backbone is not None and not own:
         raise ValueError(
-            "It was not fitted with a backbone of one's own. Load it without one."
+            "It was not fitted with your own backbone. Load it without one."
         )
 
 
@@ -251,8 +252,9 @@ def _device(saved, wanted):
         if str(saved).split(":")[0] not in ("cuda", "mps"):
             raise
         warnings.warn(
-            f"The model was saved with device={str(saved)!r}, which is not there: its "
-            "parameter is 'auto' now. Pass a device to load to silence this warning.",
+            f"The model was saved with device={str(saved)!r}, which is not available: "
+            "its parameter is 'auto' now. Pass a device to load to silence this "
+            "warning.",
             stacklevel=5,
         )
         return "auto"
@@ -291,7 +293,7 @@ def _set_random(clf, fitted):
 
 
 def _set_backbone(clf, fitted, size):
-    """The backbone, with its weights if they are in the file."""
+    """Set the backbone, and its weights if they are in the file."""
     origin = check_fields(fitted["backbone"], "backbone", BACKBONE)
     weights, own = origin["weights"], origin["own"] is not None
     given = (weights is not None) + (origin["hash"] is not None)
@@ -308,17 +310,17 @@ def _set_backbone(clf, fitted, size):
                 f"It does not hold the {needed} weights of {clf.backbone}. {DAMAGED}"
             )
     if weights is None and not own and clf.backbone_weights not in ("DEFAULT", None):
-        # A file names none that would have to be opened: it has the weights itself.
+        # ``save`` stores weights from a path in the file, so none may be opened here.
         raise wrong("weights of the backbone", clf.backbone_weights)
     _load_backbone(clf, own, empty=weights is not None)
     if weights is not None:
-        advice = "Pass a backbone as the one that was trained." if own else DAMAGED
+        advice = "Pass a backbone of the same structure." if own else DAMAGED
         check_tensors(weights, clf.backbone_, "backbone", advice)
         clf.backbone_.load_state_dict(weights)
     elif weights_of(clf.backbone_) != origin["hash"]:
         advice = (
-            "Those that torchvision or torch have for this name have changed since. "
-            "Install the versions that the header of the file tells."
+            "The weights that torchvision or torch have for this name have changed. "
+            "Install the versions that the header of the file lists."
         )
         if own:
             advice = "Pass the one that the model was fitted with."

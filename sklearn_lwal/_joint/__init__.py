@@ -1,1 +1,1 @@
-"""Many small networks of one shape, trained as one program."""
+"""Joint training: many small networks of one shape, trained as one program."""

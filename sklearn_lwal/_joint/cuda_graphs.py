@@ -1,7 +1,7 @@
-"""Steps on a GPU without Python between their operations: captured, then replayed.
+"""Training steps captured in CUDA graphs, which run without Python in between.
 
-The operations of a step of small networks are short, and a GPU would wait for each of
-them to be started. A graph of them starts as one.
+The operations of small networks are so short that a GPU waits for the launch of each.
+A graph launches all operations of a step at once.
 """
 
 import contextlib
@@ -18,21 +18,22 @@ class GraphedStep:
     Parameters
     ----------
     step : callable
-        Takes tensors or None. All that it changes are tensors, in place, and it reads
-        nothing back; but the first time it may make what is then kept.
+        Takes tensors or None. It changes tensors only, in place, and reads nothing
+        back. The first call may create tensors that later calls reuse.
     graphs : CudaGraphs
     """
 
     def __init__(self, step, graphs):
         self.step, self.graphs = step, graphs
-        # No graph reads what another leaves there.
+        # The graphs can share a pool: none reads memory that another has written.
         self.pool = graphs.new_pool()
         self.known = {}
 
     def __call__(self, *batch):
         shape = tuple(None if part is None else part.shape for part in batch)
         if shape not in self.known:
-            # A step like any other, which also makes an optimiser's state, say.
+            # The first step runs without capture, because it also creates state, for
+            # example that of the optimiser.
             self.known[shape] = None
             self.step(*batch)
             return
@@ -54,7 +55,7 @@ class GraphedStep:
         except RuntimeError as error:
             warnings.warn(
                 f"Training steps were not captured in a CUDA graph ({error}). They "
-                "are started operation by operation, which takes longer.",
+                "are launched operation by operation, which takes longer.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -63,7 +64,7 @@ class GraphedStep:
 
 
 class CudaGraphs:
-    """Captures steps on a stream of their own, which a capture asks for.
+    """Captures steps on a separate stream, because the default stream cannot capture.
 
     Parameters
     ----------
@@ -77,9 +78,10 @@ class CudaGraphs:
 
     @contextlib.contextmanager
     def stream_of_steps(self):
-        """Run what is inside on that stream: after all before, before all after."""
+        """Run the body on that stream, in order with the work before and after it."""
         outside = torch.cuda.current_stream(self.stream.device)
-        # What another thread starts there would become part of a capture.
+        # Work that another thread submits to this stream would become part of a
+        # capture.
         with self.lock:
             self.stream.wait_stream(outside)
             try:
@@ -90,13 +92,13 @@ class CudaGraphs:
 
     @staticmethod
     def new_pool():
-        """Memory for the graphs of one program."""
+        """A memory pool for the graphs of one step."""
         return torch.cuda.graph_pool_handle()
 
     def capture(self, step, inputs, pool):
-        """A function that does the step again, with what is in the inputs by then."""
+        """Return a function that repeats the step with the current inputs' values."""
         graph = torch.cuda.CUDAGraph()
-        # Other threads may go on with what a capture would forbid.
+        # Other threads may continue with operations that a capture forbids.
         with torch.cuda.graph(
             graph, pool, self.stream, capture_error_mode="thread_local"
         ):
@@ -106,5 +108,5 @@ class CudaGraphs:
 
 @functools.cache
 def cuda_graphs(device):
-    """Those of the device: each stream keeps memory for as long as there is one."""
+    """The shared object of a device; one stream, as each stream holds on to memory."""
     return CudaGraphs(device)

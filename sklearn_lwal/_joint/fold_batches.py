@@ -1,4 +1,4 @@
-"""Batches of several folds side by side, each as its own fit would see them."""
+"""Batches of several folds, stacked; each fold has the batches of a separate fit."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from .._training.dataset import n_batches
 
 
 class JointBatch(NamedTuple):
-    """A batch of S folds; rows that only fill up the shorter ones have no weight.
+    """A batch of S folds; padding rows, which fill up shorter folds, have weight 0.
 
-    ``X`` is (S, 1, n, n_features), the others are (S, 1, n): ``y``, the weights (or
-    None where all rows count alike), places among the rows of the fold (of what is no
-    row a place after all of them), and which rows are real (None: all). ``counts``,
-    (S,), tells on the CPU how many those are.
+    ``X`` is (S, 1, n, n_features). The others are (S, 1, n): ``y``; ``weight``, or None
+    if all rows have the same; ``rows``, indices among the rows of the fold, where a
+    padding row has an index after all of them; and ``is_real``, False for padding, or
+    None if there is none. ``counts``, (S,) on the CPU, are the numbers of real rows.
     """
 
     X: torch.Tensor
@@ -25,16 +25,16 @@ class JointBatch(NamedTuple):
 
 
 def joint_epoch(folds, batch_size, generators):
-    """One epoch of :class:`JointBatch` over folds of as many batches.
+    """One shuffled epoch of :class:`JointBatch`, as many batches for each fold.
 
-    ``folds`` are S :class:`LabelledRows`, each with its generator.
+    ``folds`` are S :class:`LabelledRows`, each with its own generator.
     """
     orders = [
         torch.randperm(len(fold), generator=generator)
         for fold, generator in zip(folds, generators, strict=True)
     ]
     count = n_batches(len(folds[0]), batch_size)
-    # The first batches have one more where the rows do not come out even.
+    # The first batches get one more row each if the division has a remainder.
     sizes = [
         [len(fold) // count + (i < len(fold) % count) for i in range(count)]
         for fold in folds
@@ -51,7 +51,7 @@ def joint_in_order(folds, size):
 
 
 def _batches(folds, orders, sizes):
-    """Batches of these (S, n_batches) sizes from the rows in these orders."""
+    """Yield batches with these (S, n_batches) sizes and the rows in these orders."""
     device, longest = folds[0].device, sizes.amax(0)
     parts = [_padded(*known, longest) for known in zip(orders, sizes, strict=True)]
     places, is_real = (
@@ -82,9 +82,9 @@ def _batches(folds, orders, sizes):
 
 
 def _padded(order, sizes, longest):
-    """Places in the order, batch after batch, each as long as the longest.
+    """The order, with each batch padded to the longest among the folds.
 
-    Also which of them are real; the others are any rows.
+    Also returns which rows are real; padding repeats arbitrary rows.
     """
     ends = sizes.cumsum(0)
     within = torch.cat([torch.arange(n) for n in longest.tolist()])
@@ -95,7 +95,7 @@ def _padded(order, sizes, longest):
 
 
 def _taken(folds, index):
-    """The features of rows (S, n), (S, 1, n, n_features)."""
+    """The features (S, 1, n, n_features) of the rows at ``index`` (S, n)."""
     rows = [fold.rows for fold in folds]
     if all(part is rows[0] for part in rows):
         return rows[0].take(index.flatten()).unflatten(0, index.shape)[:, None]

@@ -1,7 +1,7 @@
-"""Many networks of one kind in one module.
+"""Many networks with the same structure, stacked into one module.
 
-Its tensors have two leading dimensions (S, K): K candidates on each of S folds. What
-is the same in all networks keeps its shape.
+Its tensors have two leading dimensions (S, K): K candidates on each of S folds. A
+buffer with the same values in all networks keeps its shape.
 """
 
 import copy
@@ -12,16 +12,17 @@ from torch.nn.functional import pad
 
 
 def stack(networks):
-    """One module that computes what these do, each on its own.
+    """One module that computes all networks, each independently of the others.
 
     Parameters
     ----------
     networks : list of S lists of K Network
-        Of one kind. One object may stand in several places. Widths of latents may
-        differ: the narrower ones get dimensions that are and stay 0.
+        Networks with the same structure; an object may occur more than once. Their
+        output dimensions may differ: narrower latents are padded with zeros, which
+        stay zeros.
     """
     whole = copy.deepcopy(networks[0][0])
-    # Rows are fewer than the weights of all networks: they are what is standardised.
+    # A batch is smaller than the weights of all networks, so standardise the batch.
     whole.first_layer.folds = False
     trained = {id(buffer) for buffer in whole.trained_buffers()}
     for name, tensor in [*whole.named_parameters(), *whole.named_buffers()]:
@@ -35,7 +36,7 @@ def stack(networks):
 
 
 def _joined(tensors):
-    """One tensor (S, K, ...) of tensors in S lists of K, padded with 0."""
+    """Stack S lists of K tensors to (S, K, ...), padded with 0."""
     shapes = [tensor.shape for row in tensors for tensor in row]
     largest = [max(sizes) for sizes in zip(*shapes, strict=True)]
 
@@ -49,7 +50,7 @@ def _joined(tensors):
 
 
 def _shared(tensors, changes):
-    """A buffer of all networks with as few leading dimensions as it takes."""
+    """Stack a buffer of all networks; equal values share a leading dimension."""
     first = tensors[0][0]
     if changes:
         return _joined(tensors)
@@ -81,14 +82,14 @@ def _set(module, name, tensor):
 
 
 class StackView:
-    """The networks of one fold, or one of them, out of a stack.
+    """Access to parts of a stack: one fold, some candidates, or a single network.
 
     Parameters
     ----------
     whole : Network
-        As :func:`stack` made it.
+        A module that :func:`stack` returned.
     like : Network
-        One of those that it was made of.
+        One of the networks in it.
     """
 
     def __init__(self, whole, like):
@@ -101,7 +102,7 @@ class StackView:
         return [*self.whole.parameters(), *self.whole.trained_buffers()]
 
     def columns(self, kept):
-        """A stack of these candidates alone, in training mode."""
+        """A stack of the ``kept`` candidates, in training mode."""
         parts = {}
         for name, tensor in _tensors(self.whole):
             part = tensor.detach()
@@ -113,8 +114,8 @@ class StackView:
         return copy.deepcopy(self.whole, parts)
 
     def fold(self, s, dtype):
-        """A stack of the fold's networks in evaluation mode."""
-        # Copied are only those of the fold.
+        """A stack of the networks of fold ``s``, in evaluation mode."""
+        # deepcopy takes the tensors in ``parts`` and so copies none of other folds.
         parts = {}
         for name, tensor in _tensors(self.whole):
             part = tensor.detach()
@@ -125,7 +126,7 @@ class StackView:
         return copy.deepcopy(self.whole, parts).to(dtype).eval()
 
     def copy_into(self, network, s, k):
-        """Give a network, like the k-th of fold s, the tensors of that."""
+        """Copy the tensors of the k-th network of fold s into ``network``."""
         for name, tensor in _tensors(self.whole):
             target = _named(network, name)
             if self._is_stacked(name, tensor):

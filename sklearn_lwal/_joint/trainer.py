@@ -1,6 +1,6 @@
-"""The training of a stack of networks: what ``LabelNet`` does with one, done with many.
+"""Joint training of a stack of networks, the counterpart of ``LabelNet`` for one.
 
-A candidate sees the batches, the first weights and the schedule of a fit of its own.
+A candidate has the same batches, initial weights and schedule as in a separate fit.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ from .stacked_network import StackView, stack
 
 
 class Candidate:
-    """One network of a program: what it starts from, and what became of it.
+    """One network in a joint training: its start, its options and its history.
 
     Parameters
     ----------
     start : InitializedFit
-        The network before its first step, and the rows; other candidates may share it.
+        The network before the first step, and the rows; candidates may share it.
     lr : float
     options : dict
-        Numbers that the head is made with, by name.
+        Numerical options of the head, by name.
     improvement : Improvement
-        For early stopping.
+        Tracks early stopping.
     """
 
     def __init__(self, start, lr, options, improvement):
@@ -48,13 +48,13 @@ class Candidate:
 
 
 class JointTrainer:
-    """Members that are trained together.
+    """Trains candidates together as one program.
 
     Parameters
     ----------
     candidates : list of S lists of K Candidate
-        The K candidates on each of S folds. In a fold they have the same rows, stream
-        of random numbers, batches and epochs.
+        K candidates on each of S folds. Candidates on the same fold share the rows,
+        the random numbers, the batches and the number of epochs.
     """
 
     def __init__(self, candidates):
@@ -74,24 +74,24 @@ class JointTrainer:
             self.average = WeightAverage(self._averaged(), self._n_steps())
 
     def _graphs(self):
-        """What captures steps, where they can be."""
+        """The :class:`CudaGraphs` for the steps, or None if they cannot be captured."""
         module = self.net.module_
         in_place = module.head.steps_in_place and not module.trains_features
         device = torch.device(self.net.device)
         return cuda_graphs(device) if device.type == "cuda" and in_place else None
 
     def _n_steps(self):
-        """A number that a replayed step counts up."""
+        """The step counter of the weight average; graphs need it on the device."""
         return 0 if self.graphs is None else torch.zeros((), device=self.net.device)
 
     def _stacked(self):
         return stack([[m.start.net.module_ for m in row] for row in self.candidates])
 
     def _run(self, module):
-        """Let the running candidates be those of a stack."""
+        """Train the stack ``module`` of the running candidates from now on."""
         self.module = module
         module.use_generator(self.drops)
-        self.part = StackView(module, self.candidates[0][0].start.net.module_)
+        self.view = StackView(module, self.candidates[0][0].start.net.module_)
         options = {
             name: [[m.options[name] for m in row] for row in self.running]
             for name in self.running[0][0].options
@@ -115,8 +115,8 @@ class JointTrainer:
         return [*trained, *self.module.head.averaged_buffers()]
 
     def train(self):
-        """All epochs, and what comes after the last."""
-        # One more, for what fills up the batches.
+        """Train for all epochs, then restore the best state and refine the labels."""
+        # One more row, for the padding of batches.
         n_rows = 1 + max(map(len, self.trains))
         self.module.head.start_training(n_rows, self.n_epochs)
         for _ in range(self.n_epochs):
@@ -134,14 +134,14 @@ class JointTrainer:
             self._refine(self.trains)
         self.module.use_generator(None)
         self.module.eval()
-        # Gradients would keep the memory of the graphs.
+        # Gradients would keep the graphs' memory alive.
         self.module.zero_grad()
         self.average = self.steps = self.step = self.graphs = self.best = None
 
     def _drop_finished(self):
-        """Go on with those that are not over on all folds, once that is half of them.
+        """Drop candidates that have stopped on all folds, once they are the majority.
 
-        What was best in the others has been kept.
+        Their best states are stored already.
         """
         over = [
             all(m.is_over for m in column) for column in zip(*self.running, strict=True)
@@ -152,7 +152,7 @@ class JointTrainer:
         steps = self.steps
         self.running = [[row[k] for k in left] for row in self.running]
         self.kept = [self.kept[k] for k in left]
-        self._run(self.part.columns(left))
+        self._run(self.view.columns(left))
         self.steps.go_on_from(steps, left)
         self.module.head.select_members(left)
         if self.average:
@@ -172,7 +172,7 @@ class JointTrainer:
         self._note("train", self.totals)
 
     def _step(self, *batch):
-        """A step of all candidates; what it changes are tensors, in place."""
+        """A step of all candidates; it only changes tensors, in place."""
         batch = JointBatch(*batch)
         self.module.count_rows(batch.is_real, batch.counts)
         losses, scores = self.module.loss(*batch[:4])
@@ -183,7 +183,7 @@ class JointTrainer:
             self.average.update()
 
     def _note(self, prefix, totals):
-        """Write an epoch's loss and accuracy into the histories."""
+        """Add an epoch's loss and accuracy to the histories."""
         read = (chain.from_iterable(values) for values in totals.read())
         for candidate, loss, accuracy in zip(self._each(), *read, strict=True):
             if candidate.is_over:
@@ -206,7 +206,7 @@ class JointTrainer:
 
     @torch.no_grad()
     def _validate(self):
-        """Measure the candidates that stopping now would give, and keep the best."""
+        """Validate the candidates as if training stopped now, and store the best."""
         totals, module = EpochTotals(self.net.device, self._shape), self.module.eval()
         head = module.head
         before = {name: buffer.clone() for name, buffer in head.named_buffers()}
@@ -223,7 +223,7 @@ class JointTrainer:
 
     def _in_order(self, folds):
         width = folds[0].rows.shape[1]
-        # All candidates look at the batch at once.
+        # The outputs of all candidates are in memory at once.
         size = max(1, rows_read_at_once(width) // max(self._shape))
         return joint_in_order(folds, size)
 
@@ -237,7 +237,7 @@ class JointTrainer:
             better.append(improved)
             candidate.is_over = candidate.is_over or candidate.improvement.is_over
         better = torch.tensor(better, device=self.net.device).view(self._shape)
-        state = self.part.trained()
+        state = self.view.trained()
         if self.best is None:
             self.best = [tensor.detach().clone() for tensor in state]
         for best, tensor in zip(self.best, state, strict=True):
@@ -246,20 +246,20 @@ class JointTrainer:
 
     @torch.no_grad()
     def _restore_best(self):
-        """Let all candidates be what they were at their best."""
+        """Restore the best state of all candidates."""
         self.running, self.kept = self.candidates, list(range(len(self.candidates[0])))
         if self.steps.params[0].shape[:2] != self._shape:
             self._run(self._stacked())
-        for tensor, best in zip(self.part.trained(), self.best, strict=True):
+        for tensor, best in zip(self.view.trained(), self.best, strict=True):
             tensor.copy_(best)
 
     @torch.no_grad()
     def _refine(self, trains):
-        """Labels from Eq. (1) over all training rows, as ``LabelNet.refine``."""
+        """Set labels by Eq. (1) over all training rows, like ``LabelNet.refine``."""
         refine_head(self.module.head, *self._feature_sums(trains))
 
     def _feature_sums(self, trains):
-        """Sums of the heads' inputs in the classes, (S, K or 1, n_classes, d)."""
+        """Class sums of the heads' inputs, (S, K or 1, n_classes, d), and weights."""
         if not self.module.trains_features:
             parts = [self.net.feature_sums(train) for train in trains]
             sums, masses = zip(*parts, strict=True)
@@ -269,16 +269,16 @@ class JointTrainer:
         return sums_by_class(batches, len(self.net.classes))
 
     def network(self, s, k):
-        """A network like that of a fit of its own."""
+        """The trained network of candidate k on fold s, equal to a separate fit's."""
         found = copy.deepcopy(self.candidates[s][k].start.net.module_)
-        self.part.copy_into(found, s, k)
+        self.view.copy_into(found, s, k)
         found.head.set_options(**self.candidates[s][k].options)
         return found.eval()
 
     @torch.inference_mode()
     def scores(self, s, X):
-        """Class scores of all rows by the candidates of a row, (K, n, n_classes)."""
-        part, n_members = self.part.fold(s, torch.float64), len(self.candidates[s])
+        """Class scores of X by the candidates of fold s, (K, n, n_classes)."""
+        part, n_members = self.view.fold(s, torch.float64), len(self.candidates[s])
         found = np.empty((n_members, X.shape[0], len(self.net.classes)))
         start = 0
         for rows in inference_batches(X, self.net.device, torch.float64, n_members):
@@ -289,7 +289,7 @@ class JointTrainer:
 
 
 def _one_or_tensor(values, device):
-    """The value of all, or a tensor (S, K) with that of each."""
+    """The common value if all are equal, else a tensor (S, K)."""
     if (values == values[0, 0]).all():
         return values[0, 0].item()
     found = torch.from_numpy(values).to(device)

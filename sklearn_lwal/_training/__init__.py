@@ -1,1 +1,1 @@
-"""The engine: the skorch net, its rows and batches, its start and its averages."""
+"""The training engine: the skorch net, its batches, initialisation and averages."""

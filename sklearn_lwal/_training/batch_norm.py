@@ -1,7 +1,7 @@
-"""Batch-norm statistics that belong to the weights a model has in the end.
+"""Estimation of batch-norm statistics for the final weights of a model.
 
-In training the running statistics forget at a constant rate: after few steps they still
-hold what the weights gave long ago, and evaluation mode suffers.
+Running statistics decay at a constant rate. After few training steps they still reflect
+earlier weights, which makes evaluation mode inaccurate.
 """
 
 import contextlib
@@ -14,16 +14,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def recalibrate(module, batches):
     """Re-estimate running statistics as plain averages over the batches.
 
-    As ``torch.optim.swa_utils.update_bn`` does, but with dropout switched off, which
-    evaluation knows nothing of.
+    Unlike ``torch.optim.swa_utils.update_bn`` it disables dropout, as evaluation does.
 
     Parameters
     ----------
     module : nn.Module
-        In evaluation mode afterwards.
+        It is left in evaluation mode.
     batches : iterable of tensors
-        Each large enough to normalise by its own statistics. Not read if there is
-        nothing to estimate.
+        Each must be large enough for batch statistics. They are not read if the module
+        has no running statistics.
     """
     module.eval()
     with contextlib.ExitStack() as undo:
@@ -32,7 +31,7 @@ def recalibrate(module, batches):
         for norm in norms:
             norm.reset_running_stats()
             undo.callback(setattr, norm, "momentum", norm.momentum)
-            # None: the plain average over all batches.
+            # None averages all batches equally.
             norm.momentum = None
             norm.train()
         for X in batches if norms else ():

@@ -1,4 +1,4 @@
-"""Mini-batches of data in memory: index slices of tensors, never one row at a time."""
+"""Mini-batches of data in memory, taken by index instead of row by row."""
 
 import copy
 import math
@@ -14,9 +14,9 @@ from .._utils.precision import as_tensor
 from ..heads.functional import class_membership, safe_divisor
 from .row_sources import rows_of
 
-# Values in one batch of rows that are only read once (32 MB as float64).
+# Number of values in a batch for a single pass over the rows (32 MB as float64).
 READ_ONCE_VALUES = 4_000_000
-# Images that go through a backbone at once where nothing is trained.
+# Number of images in a batch for a backbone without training.
 READ_ONCE_IMAGES = 64
 
 
@@ -26,17 +26,17 @@ class LabelledRows(Dataset):
     Parameters
     ----------
     X : (n, n_features) float32 array, tensor or CSR matrix, or images
-        Images are an (n, C, H, W) tensor or a Dataset of (C, H, W). Neither copied nor
-        changed when it is on the device already.
+        Images are an (n, C, H, W) tensor or a Dataset of (C, H, W). X is never changed,
+        and not copied if it is on the device already.
     y : (n,) int64 array
         Class indices.
     sample_weight : (n,) float32 array, optional
     subset : int64 array, optional
-        The rows to use; all by default. Rows are picked a batch at a time, so a
-        subset costs no copy of X.
+        The rows to use; all by default. Rows are selected batch by batch, so a subset
+        needs no copy of X.
     device : torch.device
     n_workers : int, default=0
-        Processes that read ahead what does not lie on the device.
+        Number of processes that prefetch rows that are not on the device.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LabelledRows(Dataset):
         if self.weight is not None:
             self.weight = self.weight.to(device)
         self.subset = None if subset is None else as_tensor(subset).to(device)
-        # What has been computed from these rows, for others that train on them.
+        # Cached results for all networks that train on these rows.
         self.known = {}
 
     def __len__(self):
@@ -62,9 +62,9 @@ class LabelledRows(Dataset):
         return (X, y) if places.ndim else (X[0], y[0])
 
     def as_given(self):
-        """X and the class indices of all rows, arrays as far as they are on the host.
+        """X and the class indices of all rows, as arrays if X is on the host.
 
-        The memory is shared: features that came as float32 are those that were passed.
+        The arrays share memory with the features that were passed.
         """
         X = self.rows.whole
         on_host = isinstance(X, torch.Tensor) and X.device.type == "cpu"
@@ -72,18 +72,18 @@ class LabelledRows(Dataset):
 
     @property
     def X(self):
-        """All features as one dense tensor, for callbacks that want them."""
+        """All features as one dense tensor, for callbacks."""
         index = torch.arange(len(self)) if self.subset is None else self.subset
         return self.rows.take(index)
 
     @property
     def device(self):
-        """Where the rows come to."""
+        """The device of the batches."""
         return self._y.device
 
     @property
     def all_y(self):
-        """The class indices of all rows, also those outside of the subset."""
+        """The class indices of all rows, including those outside the subset."""
         return self._y
 
     @property
@@ -94,10 +94,10 @@ class LabelledRows(Dataset):
     def shuffled(self, batch_size, generator, place=(0, 1)):
         """One epoch of (X, y, sample_weight, rows) batches in random order.
 
-        ``rows`` are places among the rows of this object. The batches are as even as
-        they can be and none is larger than ``batch_size``: a remainder of a few rows
-        would make poor class means. With ``place`` (i, n) X is the part of the i-th of
-        n processes, every n-th row.
+        ``rows`` are indices among the rows of this object. Batch sizes differ by at
+        most one and do not exceed ``batch_size``: a small last batch would give poor
+        class means. With ``place`` (i, n) X is every n-th row of the batch, the part
+        of the i-th of n processes.
         """
         # Drawn on the CPU, so that the order does not depend on the device.
         places = torch.randperm(len(self), generator=generator).to(self._y.device)
@@ -133,16 +133,16 @@ class LabelledRows(Dataset):
 
     @property
     def is_wide(self):
-        """Whether the rows have more digits than float32."""
+        """Whether the rows are float64."""
         return self.rows.dtype == torch.float64
 
     def sparse_rows(self):
-        """The rows as a CSR matrix, where :attr:`is_sparse`."""
+        """The rows as a CSR matrix, if :attr:`is_sparse`."""
         rows = self.rows.X
         return rows if self.subset is None else rows[self.subset.cpu().numpy()]
 
     def part(self, subset):
-        """The rows of an index array or tensor, which share the memory of these."""
+        """The rows at the indices ``subset``; they share memory with these."""
         found = copy.copy(self)
         found.known = {}
         subset = subset if isinstance(subset, torch.Tensor) else as_tensor(subset)
@@ -150,7 +150,7 @@ class LabelledRows(Dataset):
         return found
 
     def counted(self):
-        """The rows of positive weight; others are as if they were not there."""
+        """The rows of positive weight; the others are dropped."""
         if self.weight is None or bool((self.weights > 0).all()):
             return self
         index = torch.arange(len(self.rows), device=self._y.device)
@@ -160,7 +160,7 @@ class LabelledRows(Dataset):
     def sample(self, size, generator):
         """At most ``size`` random rows.
 
-        ``n_available`` of the result tells how many there are.
+        ``n_available`` of the result is the number of rows before sampling.
         """
         index = self.subset
         if index is None:
@@ -171,14 +171,14 @@ class LabelledRows(Dataset):
         if len(index) > size:
             chosen = torch.randperm(len(index), generator=generator)[:size]
             index = index[chosen.sort().values.to(index.device)]
-        # All rows are read as they lie, not picked one by one.
+        # Without a subset, rows are read as slices instead of by index.
         found.subset = None if len(index) == len(self.rows) else index
         return found
 
     def column_statistics(self):
         """Weighted mean and variance of each column, and its share of zeros.
 
-        (n_features,) each; the zeros are counted without the weights.
+        Each is (n_features,). The share of zeros does not use the weights.
         """
         if self.is_sparse:
             return self._sparse_statistics()
@@ -187,7 +187,7 @@ class LabelledRows(Dataset):
         for X, _, weight in self.in_order():
             zeros = zeros + (X == 0).sum(0)
             X = X.to(wide)
-            # Moved near the mean first, where few digits cancel.
+            # Subtract an approximate mean to avoid cancellation.
             origin = X.mean(0) if origin is None else origin
             moved = X - origin
             weight = torch.ones_like(moved[:, 0]) if weight is None else weight.to(wide)
@@ -207,10 +207,10 @@ class LabelledRows(Dataset):
         return tuple(torch.from_numpy(part).to(*place) for part in parts)
 
     def column_ranges(self):
-        """Least and largest value of each column."""
+        """Smallest and largest value of each column."""
         if self.is_sparse:
             rows = self.sparse_rows()
-            # (1, n_features) of a matrix, (n_features,) of an array.
+            # min and max are (1, n_features) for spmatrix, (n_features,) for sparray.
             ends = (part.toarray().ravel() for part in (rows.min(0), rows.max(0)))
             return tuple(torch.from_numpy(end).to(self._y.device) for end in ends)
         low, high = math.inf, -math.inf
@@ -219,9 +219,9 @@ class LabelledRows(Dataset):
         return low, high
 
     def class_sums(self, n_classes):
-        """Weighted sums of the rows in the classes, and their weights.
+        """Weighted class sums of the rows, and the class weights.
 
-        (n_classes, n_features) and (n_classes,), in double precision where there is.
+        They are (n_classes, n_features) and (n_classes,), float64 except on MPS.
         """
         if self.is_sparse:
             weight = np.ones(len(self)) if self.weight is None else self.weights.cpu()
@@ -240,7 +240,7 @@ class LabelledRows(Dataset):
         return sums_by_class(self.in_order(), n_classes)
 
     def in_order(self):
-        """All (X, y, sample_weight) once, in order, in batches of bounded size."""
+        """One pass in order over (X, y, sample_weight), in batches of bounded size."""
         shape = self.rows.shape
         size = rows_read_at_once(shape[1]) if len(shape) == 2 else READ_ONCE_IMAGES
         if self.subset is None:
@@ -261,9 +261,9 @@ def wide_dtype(device):
 
 
 def sums_by_class(batches, n_classes):
-    """As :meth:`LabelledRows.class_sums`, over batches (features, y, weight).
+    """:meth:`LabelledRows.class_sums` over batches (features, y, weight).
 
-    The features of a stack of networks, (S, K, n, d), give sums (S, K, n_classes, d).
+    Features of a stack of networks, (S, K, n, d), give sums (S, K, n_classes, d).
     """
     sums, masses, origin = 0.0, 0.0, None
     for features, y, weight in batches:
@@ -282,14 +282,14 @@ def sums_by_class(batches, n_classes):
 
 
 def refine_head(head, sums, masses):
-    """Let the labels be those of the class means, (..., n_classes, d) and masses."""
+    """Set the labels from class sums, (..., n_classes, d), and class weights."""
     means = sums / safe_divisor(masses)[..., None]
     head.refine(means, masses > 0)
 
 
 def _far_origin(features):
-    """The mean of the rows if they lie so far out that sums lose digits, or False."""
-    # A look at some of them is enough.
+    """The mean of rows so far from zero that sums would lose digits, else False."""
+    # Some of the rows suffice to decide.
     wide = features[..., :256, :].to(wide_dtype(features.device))
     variance, mean = torch.var_mean(wide, -2, correction=0)
     far = (mean.abs() > 30 * variance.sqrt()).any()
@@ -297,32 +297,32 @@ def _far_origin(features):
 
 
 def n_counted(y, weight):
-    """How many of the rows have any weight."""
+    """The number of rows with non-zero weight."""
     return len(y) if weight is None else int(np.count_nonzero(weight))
 
 
 def held_out(rows, share, rng):
-    """The rows but for a share of each class, and that share."""
+    """Split off a stratified share of the rows; returns the rest and the share."""
     places = np.arange(len(rows)) if rows.subset is None else rows.subset.cpu().numpy()
     both = stratified_split(rows.y.cpu().numpy(), share, rng)
     return tuple(rows.part(places[part]) for part in both)
 
 
 def n_batches(n_samples, batch_size):
-    """Batches an epoch, none larger than ``batch_size``."""
+    """The number of batches in an epoch, none larger than ``batch_size``."""
     return -(-n_samples // batch_size)
 
 
 def rows_read_at_once(n_features):
-    """Rows of a batch that is read once: bounded memory, whatever the width."""
+    """Batch size for a single pass, which bounds the memory for any width."""
     return int(np.clip(READ_ONCE_VALUES // max(1, n_features), 1, 16_384))
 
 
 def inference_batches(X, device, dtype, n_readers=1):
-    """X in order as dense tensors of ``dtype``, a bounded number of rows each.
+    """Yield X in order as dense tensors of ``dtype``, in batches of bounded size.
 
-    ``X`` may be an array of any real dtype, a CSR matrix or a tensor; only a
-    batch at a time is converted. Where several models read it at once it is smaller.
+    ``X`` may be an array of any real dtype, a CSR matrix or a tensor; it is converted
+    batch by batch. Batches are smaller if ``n_readers`` models use them at once.
     """
     size = max(1, rows_read_at_once(X.shape[1]) // n_readers)
     for start in range(0, X.shape[0], size):
@@ -352,7 +352,7 @@ def stratified_split(y, fraction, rng):
             divisible, test_size=n_valid, stratify=labels, random_state=rng
         )
     else:
-        # Too few rows to give every class its share: at most one row of a class.
+        # Too few rows for a stratified split: take at most one row of each class.
         shuffled = rng.permutation(divisible)
         _, first = np.unique(y[shuffled], return_index=True)
         valid = shuffled[np.sort(first)[:n_valid]]

@@ -1,8 +1,8 @@
-"""Training in several processes that share every batch (torch.distributed).
+"""Distributed training: several processes share every batch (torch.distributed).
 
-Each process passes its part of the batch through the backbone; then the latents of the
-whole batch are brought together, and every process computes the loss of all of it. So
-class means, labels and loss are those of one process, whatever the head.
+Each process passes its part of the batch through the backbone. Then the processes
+gather the latents of the whole batch, and each computes the loss of all of it. So class
+means, labels and loss equal those of a single process, for any head.
 """
 
 import contextlib
@@ -12,13 +12,14 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-# Not wherever torch.distributed runs: one process may fit a model of its own there.
+# An initialised torch.distributed alone does not mean distributed training: a process
+# may fit a separate model.
 _TOGETHER = ContextVar("together", default=False)
 
 
 @contextlib.contextmanager
 def together(wanted):
-    """Whether the processes train one model inside of this."""
+    """Enable distributed training inside the context, if ``wanted``."""
     if wanted and not (dist.is_available() and dist.is_initialized()):
         raise ValueError(
             "distributed=True needs several processes, as torchrun starts them, and "
@@ -32,14 +33,14 @@ def together(wanted):
 
 
 def rank_and_size():
-    """The number of this process and how many there are, (0, 1) if it is alone."""
+    """Rank and number of processes; (0, 1) without distributed training."""
     if _TOGETHER.get():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
 
 
 def of_first(value):
-    """A value as the first process has it."""
+    """The first process's value, broadcast to all."""
     if rank_and_size()[1] == 1:
         return value
     values = [value]
@@ -48,14 +49,14 @@ def of_first(value):
 
 
 def take_first(module):
-    """Buffers as the first process has them: batch statistics differ."""
+    """Copy the first process's buffers to all, because batch statistics differ."""
     if rank_and_size()[1] > 1:
         for buffer in module.buffers():
             dist.broadcast(buffer, 0)
 
 
 def shared(module, device):
-    """The module, with gradients that are averaged over the processes."""
+    """The module wrapped so that gradients are averaged over the processes."""
     if rank_and_size()[1] == 1:
         return module
     device = torch.device(device)
@@ -65,10 +66,10 @@ def shared(module, device):
 
 
 def joined(part, n_rows):
-    """The rows of all processes, (n_rows, ...), of which this one has every k-th.
+    """Gather the rows of all k processes, (n_rows, ...); each has every k-th row.
 
-    All processes compute one and the same loss from them, and DDP takes the mean of
-    their gradients, so a part's gradient is the sum of what all processes found.
+    All processes compute the same loss from them, and DDP averages the gradients of
+    the parameters. So the gradient of a part is the sum over all processes.
     """
     rank, size = rank_and_size()
     if size == 1:

@@ -7,18 +7,19 @@ from skorch.callbacks import Callback
 
 
 class Improvement:
-    """Which epoch was the best, and when there have been enough after it.
+    """Tracks the best epoch, and when to stop.
 
-    Training goes on while the validation accuracy rises or the loss falls by
-    ``tol``: on few rows the accuracy moves in large steps, and a model can learn for
-    many epochs between two of them. Of the models whose accuracy is within ``tol``
-    of the highest the one with the lowest loss is the best.
+    Training continues while the validation accuracy rises or the loss falls by more
+    than ``tol``. The loss counts, too, because the accuracy on few rows moves in large
+    steps, many epochs apart. The best model is the one with the lowest loss among
+    those whose accuracy is within ``tol`` of the highest.
 
     Parameters
     ----------
     patience : int
-        Epochs without improvement.
+        Number of epochs without improvement before training stops.
     tol : float
+        Smallest change that counts as an improvement.
     """
 
     def __init__(self, patience, tol):
@@ -33,7 +34,7 @@ class Improvement:
         self.misses_ = 0
 
     def is_best(self, accuracy, loss):
-        """Count an epoch; whether its model is the best so far."""
+        """Record an epoch; returns whether its model is the best so far."""
         higher = accuracy > self.highest_accuracy_ + self.tol
         as_high = accuracy >= self.highest_accuracy_ - self.tol
         best = higher or (as_high and loss < self.best_loss_)
@@ -49,20 +50,20 @@ class Improvement:
 
     @property
     def is_over(self):
-        """Whether there have been enough epochs without improvement."""
+        """Whether ``patience`` epochs have passed without improvement."""
         return self.misses_ >= self.patience
 
 
 class StopOnAccuracy(Improvement, Callback):
-    """Stop when the model gets no better, and bring back the most accurate one."""
+    """Stop when the model does not improve any more, and restore the best one."""
 
     def state_dict(self):
-        """What :meth:`load_state_dict` brings back."""
+        """The state for :meth:`load_state_dict`."""
         options = "patience", "tol"
         return {k: v for k, v in vars(self).items() if k not in options}
 
     def load_state_dict(self, state):
-        """Go on from what :meth:`state_dict` gave."""
+        """Restore a result of :meth:`state_dict`."""
         vars(self).update(state)
 
     def on_train_begin(self, net, **kwargs):
@@ -74,7 +75,7 @@ class StopOnAccuracy(Improvement, Callback):
         if self.is_best(*(net.history[-1, key] for key in keys)):
             self.state_ = copy.deepcopy(net.module_.state_dict())
         if self.is_over:
-            # What skorch takes as the end of training.
+            # skorch ends training on this exception.
             raise KeyboardInterrupt
 
     def on_train_end(self, net, **kwargs):

@@ -6,17 +6,17 @@ import torch
 
 
 def check_finite(loss, epoch, lr):
-    """Raise an error where training has come to nothing."""
+    """Raise an error if training has diverged."""
     if not math.isfinite(loss):
         raise ValueError(
             f"The training loss became {loss} in epoch {epoch}. Lower lr (it is "
-            f"{lr!r}; backbone_lr, where one is trained) or scale the features, for "
+            f"{lr!r}; for a trained backbone, backbone_lr) or scale the features, for "
             "example with StandardScaler."
         )
 
 
 def is_correct(scores, y):
-    """Whether the own class alone has the highest score, (..., n) bool.
+    """Whether the true class alone has the highest score, (..., n) bool.
 
     A tie counts as an error, whatever the order of the classes.
 
@@ -26,7 +26,7 @@ def is_correct(scores, y):
     y : (..., n) int64 tensor
     """
     index = y.expand(scores.shape[:-1])[..., None]
-    # argmax takes ten times as long where classes come first in memory.
+    # argmax takes ten times as long if classes come first in memory.
     return (scores >= scores.gather(-1, index)).sum(-1) == 1
 
 
@@ -45,12 +45,12 @@ class EpochTotals:
         self.loss, self.correct, self.mass = sums
 
     def clear(self):
-        """Begin another epoch."""
+        """Reset the sums for the next epoch."""
         for total in (self.loss, self.correct, self.mass):
             total.zero_()
 
     def add(self, loss, correct, weight=None):
-        """Count a batch: its mean loss, which rows are correct, and their weights."""
+        """Add a batch: its mean loss, which rows are correct, and their weights."""
         mass = correct.shape[-1] if weight is None else weight.sum(-1)
         hits = correct if weight is None else correct * weight
         self.loss.add_(loss * mass)

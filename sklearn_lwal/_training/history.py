@@ -1,14 +1,14 @@
-"""The history of a net that may be trained for ever."""
+"""A training history of bounded length."""
 
 from skorch.history import History
 
-# Rows that a stream of calls of ``partial_fit`` leaves, so that a call costs the same
-# after a million of them.
+# Number of rows kept by ``partial_fit``, so that the cost of a call does not grow with
+# the number of calls.
 RECENT = 100
 
 
 class CountedHistory(History):
-    """A skorch history that may forget its first rows and goes on counting them."""
+    """A skorch history that may drop its first rows but still counts them."""
 
     n_forgotten = 0
 
@@ -17,22 +17,22 @@ class CountedHistory(History):
 
     @classmethod
     def of_rows(cls, rows):
-        """From rows without batches; the first one's number tells what is forgotten."""
+        """A history of rows without batches; earlier epochs count as dropped."""
         found = cls({"batches": [{}], **row} for row in rows)
         if rows:
             found.n_forgotten = rows[0]["epoch"] - 1
         return found
 
     def plain_rows(self):
-        """The rows without what callbacks wrote about single batches."""
+        """The rows without the entries of callbacks about single batches."""
         return [{k: v for k, v in row.items() if k != "batches"} for row in self]
 
     def keep_last(self, n_rows):
-        """Forget all rows but the last ones."""
+        """Drop all rows but the last ``n_rows``."""
         surplus = max(0, super().__len__() - n_rows)
         del self[:surplus]
         self.n_forgotten += surplus
 
     def undo_since(self, length):
-        """Remove the rows since there were so many."""
+        """Remove rows to get back to a length."""
         del self[length - self.n_forgotten :]

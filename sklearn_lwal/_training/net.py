@@ -2,8 +2,8 @@
 
 It keeps skorch's interface (callbacks, history, optimizer parameters, Ctrl-C,
 pickling) and replaces its inner loop: batches are slices of tensors on the
-device, losses are summed there and read once an epoch, and nothing runs per
-batch unless a callback asks for it.
+device, losses are summed there and read once in each epoch, and no code runs for
+each batch unless a callback needs it.
 """
 
 import contextlib
@@ -25,30 +25,31 @@ from .history import CountedHistory
 from .skorch_interface import SkorchInterface
 from .weight_average import WeightAverage
 
-# Learning rate of a backbone at most, unless asked for.
+# Largest default learning rate of a backbone.
 BACKBONE_RATE = 1e-3
-# Training images that batch-norm statistics and labels are taken from for validation.
+# Number of training images from which a validation estimates batch-norm statistics and
+# labels.
 VALIDATION_SAMPLE = 1000
-# Names of callbacks that the library adds.
+# Prefix of the names of the library's own callbacks.
 OWN_PREFIX = "lwal_"
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class LabelNet(SkorchInterface):
-    """A skorch classifier whose module brings its own loss.
+    """A skorch classifier whose module computes its own loss.
 
     Parameters
     ----------
     module : Network
     refine_labels : bool
-        Whether labels become the class means over the whole training set before
-        they are validated and when training ends.
+        Whether labels are set to the class means over the whole training set before
+        each validation and when training ends.
     average : bool
-        Whether the module predicts with its weights' average over the steps.
+        Whether the module predicts with an average of its weights over the steps.
     recalibrate_batch_norm : bool
-        Whether batch-norm statistics are taken anew, where a backbone is trained.
+        Whether batch-norm statistics of a trained backbone are estimated anew.
     max_grad_norm : float or None
-        Length that gradients are clipped to.
+        Norm that gradients are clipped to.
     compile_step : bool
         Whether the loss of a step goes through ``torch.compile``.
     kwargs
@@ -73,15 +74,15 @@ class LabelNet(SkorchInterface):
         self.max_grad_norm = max_grad_norm
         self.compile_step = compile_step
 
-    # Pickled together with the module whose tensors it averages, and loaded without a
-    # GPU like that.
+    # skorch pickles these so that they load without a GPU; the average shares tensors
+    # with the module.
     cuda_dependent_attributes_ = [
         *SkorchInterface.cuda_dependent_attributes_,
         "average_",
     ]
 
     def __copy__(self):
-        """A net with the same module and optimizer; skorch's own would copy them."""
+        """A net that shares the module and optimizer; skorch would copy them."""
         found = type(self).__new__(type(self))
         vars(found).update(vars(self))
         return found
@@ -99,27 +100,27 @@ class LabelNet(SkorchInterface):
 
     @history.setter
     def history(self, rows):
-        # Those of a file come as a history of skorch's.
+        # skorch's load_params sets a skorch History.
         counts = isinstance(rows, CountedHistory)
         self.history_ = rows if counts else CountedHistory(rows)
 
     def load_params(self, *args, **kwargs):
-        """As in skorch; training goes on from what is loaded."""
+        """As in skorch; further training starts from the loaded weights."""
         super().load_params(*args, **kwargs)
         self.restart_average()
 
     def check_data(self, X, y=None):
-        """The classifier that holds this net has checked its data."""
+        """Do nothing: the classifier that holds this net has checked the data."""
 
     def initialize_optimizer(self, *args, **kwargs):
-        """As in skorch; a rate of its own stays in proportion to ``lr``."""
+        """As in skorch; a group's own rate is stored relative to ``lr``."""
         super().initialize_optimizer(*args, **kwargs)
         for group in self.optimizer_.param_groups:
             group.setdefault("rate", group["lr"] / self.lr)
         return self
 
     def set_rate(self, lr, backbone_lr=None):
-        """The learning rates, from the next step on."""
+        """Set the learning rates for the following steps."""
         self.set_params(lr=lr)
         for group in self.optimizer_.param_groups:
             if group.get("of_backbone"):
@@ -146,11 +147,11 @@ class LabelNet(SkorchInterface):
         epochs : int, optional
             ``max_epochs`` by default.
         valid : LabelledRows, optional
-            Measured after each epoch.
+            Validation data, evaluated after each epoch.
         generator : torch.Generator
             Draws the order of the samples.
         checkpoint : Checkpoint, optional
-            Told after each epoch; knows of those that were trained before.
+            Written after each epoch; says how many epochs were done before.
         """
         watched = self._tells(*_BATCH_EVENTS)
         data = {"dataset_train": X, "dataset_valid": valid}
@@ -171,7 +172,7 @@ class LabelNet(SkorchInterface):
         return self
 
     def _end_epoch(self, train, valid, watched, start):
-        """Measure the model that stopping now would give, and show it to callbacks."""
+        """Validate the model as if training stopped now, and notify callbacks."""
         seen = valid is not None or self._tells("on_epoch_end")
         with self._refined(train) if seen else contextlib.nullcontext():
             if valid is not None:
@@ -182,7 +183,7 @@ class LabelNet(SkorchInterface):
 
     @contextlib.contextmanager
     def _head_knows(self, n_samples, n_epochs):
-        """The head, which is told when training begins and when it ends."""
+        """Notify the head of the start and the end of training; yields the head."""
         head = self.module_.head
         with memory_errors("Pass fewer rows"):
             head.start_training(n_samples, n_epochs)
@@ -209,39 +210,39 @@ class LabelNet(SkorchInterface):
                     averaging.update()
         distributed.take_first(self.module_)
         if not watched:
-            # A batch without entries: some callbacks look for the last one's.
+            # Some skorch callbacks read the last batch's entries, so add an empty one.
             self.history.new_batch()
         self._record("train", total)
         check_finite(self.history[-1, "train_loss"], len(self.history), self.lr)
 
     def _own_stream(self, generator):
-        """Let the backbone's dropout draw from the stream of the batches.
+        """Let the backbone's dropout draw from the generator of the batches.
 
-        With several processes the batches are the same for all, the dropout is not.
+        Several processes share the batches, but each draws its own dropout.
         """
         rank, size = distributed.rank_and_size()
         if size > 1:
             seed = draw_seed(twin(generator))
             generator = torch.Generator().manual_seed(seed + rank)
-        # Nothing is compiled under a dispatch mode.
+        # torch.compile does not work under a dispatch mode.
         stream = global_stream if self.compile_step else own_stream
         return stream(generator, self.device)
 
     def _weight_average(self):
-        """The average that this net keeps, or None."""
+        """The weight average of this net, or None; created at first use."""
         if self.average and self.average_ is None:
             module = self.module_
             tensors = [p for p in module.parameters() if p.requires_grad]
-            # Labels belong to the weights they were made with.
+            # Average labels as well: they depend on the weights they were made with.
             self.average_ = WeightAverage([*tensors, *module.head.averaged_buffers()])
         return self.average_
 
     def restart_average(self):
-        """Let training go on from the weights that the module predicts with."""
+        """Let further training start from the weights that the module predicts with."""
         self.average_ = None
 
     def _step(self, loss, X, y, weight, rows, watched=False):
-        """One optimisation step; the loss and the scores before it."""
+        """Take one optimisation step; returns loss and scores from before it."""
         self.optimizer_.zero_grad()
         loss, scores = loss(X, "loss", y, weight, rows)
         loss.backward()
@@ -258,7 +259,7 @@ class LabelNet(SkorchInterface):
         return loss.detach(), scores.detach()
 
     def _watched_step(self, loss, X, y, *known):
-        """A step that tells the callbacks about its batch, as skorch does."""
+        """A step that notifies callbacks about its batch, as in skorch."""
         return self._watch(
             X, y, True, lambda: self._step(loss, X, y, *known, watched=True)
         )
@@ -289,9 +290,9 @@ class LabelNet(SkorchInterface):
 
     @contextlib.contextmanager
     def _refined(self, train):
-        """The model as it would be finished; afterwards training goes on as before.
+        """Finish the model as after training, and undo that at the end.
 
-        With a backbone statistics and labels are taken from a sample, which is cheap.
+        With a backbone, statistics and labels come from a sample to save time.
         """
         module, changed = self.module_, self.module_.head
         if module.backbone is not None:
@@ -308,27 +309,27 @@ class LabelNet(SkorchInterface):
                     buffer.copy_(kept)
 
     def recalibrate(self, train):
-        """Batch-norm statistics over ``train``, where a backbone is trained."""
+        """Estimate the batch-norm statistics of a trained backbone over ``train``."""
         if self.recalibrate_batch_norm and self.module_.backbone is not None:
-            # In random order: a batch of one class says little of the scatter.
+            # In random order, because a batch of one class underestimates the variance.
             counted = train.sample(len(train), torch.Generator())
             batches = counted.shuffled(self.batch_size, torch.Generator())
             recalibrate(self.module_, (X for X, *_ in batches))
 
     @torch.no_grad()
     def refine(self, train, earlier=None):
-        """Labels from Eq. (1) over all of ``train``, in evaluation mode.
+        """Set the labels by Eq. (1) over all of ``train``, in evaluation mode.
 
         Parameters
         ----------
         train : LabelledRows
         earlier : tuple of tensors, optional
-            What this method returned for rows seen before, which count as well.
+            The result of this method for earlier rows, which are then included.
 
         Returns
         -------
         sums, masses : tensors of shape (n_classes, n_features) and (n_classes,)
-            Weighted sums of the head's input in the classes, and their weights.
+            Weighted class sums of the head's input, and the class weights.
         """
         self._set_training(False)
         sums, masses = self.feature_sums(train, earlier)
@@ -337,7 +338,7 @@ class LabelNet(SkorchInterface):
 
     @torch.no_grad()
     def feature_sums(self, train, earlier=None, n_classes=None):
-        """Weighted sums of the head's input in the classes, as in :meth:`refine`."""
+        """Weighted class sums of the head's input, and weights; see :meth:`refine`."""
         n_classes = n_classes or len(self.classes)
         if self.module_.trains_features:
             features = self.module_.features
@@ -364,7 +365,7 @@ class LabelNet(SkorchInterface):
             self.history.record(f"{key}_best", best)
 
     def _tells(self, *events):
-        """Whether a callback of the user's hears of any of these events."""
+        """Whether one of the user's callbacks handles any of these events."""
         return any(
             getattr(type(callback), event) is not getattr(Callback, event)
             for name, callback in self.callbacks_
@@ -373,7 +374,7 @@ class LabelNet(SkorchInterface):
         )
 
     def snapshot(self):
-        """All that training changes, for :meth:`restore`."""
+        """A copy of everything that training changes, for :meth:`restore`."""
         state = self.module_.state_dict(), self.optimizer_.state_dict()
         average = self.average_ and self.average_.state()
         return copy.deepcopy((*state, average, self.best_values_)), len(self.history)

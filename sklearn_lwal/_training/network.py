@@ -1,4 +1,4 @@
-"""The torch module that is trained: hidden layers, then a head."""
+"""The torch module that is trained: backbone, if any, hidden layers and head."""
 
 import copy
 
@@ -13,8 +13,8 @@ from . import distributed
 class Dropout(nn.Module):
     """Dropout that draws from its own generator instead of the global one.
 
-    Where networks of several folds are trained together, (S, K, n, width), each fold
-    has its generator, and its K networks drop the same.
+    In joint training, (S, K, n, width), each of the S folds has its own generator, and
+    its K networks share the dropout mask.
     """
 
     def __init__(self, p):
@@ -47,8 +47,8 @@ class Dropout(nn.Module):
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that uses the running statistics for a single row.
 
-    Also of many networks at once, (S, K, n, width), whose ``is_real`` (S, 1, n) rows
-    count.
+    In joint training, inputs are (S, K, n, width), and ``is_real`` (S, 1, n) is False
+    for padding rows.
     """
 
     def __init__(self, size):
@@ -102,7 +102,7 @@ def hidden_layers(in_features, sizes, dropout):
 
 
 def _converted(module, dtype, known):
-    """A module like another, with its tensors in this precision, or its own."""
+    """A copy of a module with tensors in ``dtype``, or shared ones if it is None."""
     if id(module) in known:
         return known[id(module)]
     found = known[id(module)] = object.__new__(type(module))
@@ -130,18 +130,18 @@ class Network(nn.Module):
     hidden : nn.Sequential
     head : Head
     precision : {"float32", "bfloat16"}
-        With "bfloat16" the backbone and the dense layers train under autocast; the
-        scores and the loss are computed outside of it, and so is all in evaluation.
+        With "bfloat16" the backbone and the dense layers train under autocast. Scores,
+        loss and everything in evaluation mode are computed outside of it.
     standardize : bool
         Whether the first dense layer is a
         :class:`~sklearn_lwal.heads.linear.StandardizedLinear`.
     backbone : Backbone, optional
-        Images to features, which is trained, too.
+        A trained backbone, which maps images to features.
 
     Attributes
     ----------
     augment : callable or None
-        Changes each training image, (C, H, W).
+        Applied to each training image, (C, H, W).
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Network(nn.Module):
     def after_backbone(self, dtype):
         """A copy in evaluation mode, without the backbone, in another precision.
 
-        A copy, because other threads may use this one.
+        The copy leaves this network as it is for other threads.
         """
         left_out = {id(self.backbone): None}
         return copy.deepcopy(self, left_out).to(dtype).eval()
@@ -174,18 +174,18 @@ class Network(nn.Module):
     def evaluating(self, dtype):
         """The network without its backbone, in evaluation mode and another precision.
 
-        Only what holds tensors is made anew, which takes a fraction of a copy's time;
-        the rest is shared, and the network stays as it is for other threads.
+        Only modules and their tensors are new; sharing everything else is much faster
+        than a deep copy. This network stays as it is for other threads.
         """
         return _converted(self, dtype, {id(self.backbone): None})
 
     def sharing(self):
-        """A network of modules of its own with the tensors and the backbone of this."""
+        """A network with new modules that share this one's tensors and backbone."""
         return _converted(self, None, {id(self.backbone): self.backbone})
 
     @property
     def first_layer(self):
-        """The dense layer that takes the features as they come."""
+        """The first dense layer, whose inputs are the features."""
         return self.hidden[0] if len(self.hidden) else self.head.linear
 
     @property
@@ -194,13 +194,13 @@ class Network(nn.Module):
         return self.backbone is not None or len(self.hidden) > 0
 
     def features(self, X):
-        """The head's input, of images or of what the backbone made of them."""
+        """The head's input for images, or for features that the backbone computed."""
         if self.backbone is not None and (isinstance(X, list) or X.ndim != 2):
             X = self.encoded(X)
         return self.hidden(X)
 
     def encoded(self, images):
-        """The backbone's features, as many as when it was fitted."""
+        """The backbone's features; their number must be that of the fit."""
         features, expected = self.backbone(images), self.first_layer.weight.shape[1]
         if features.shape[1] != expected:
             raise ValueError(
@@ -211,7 +211,7 @@ class Network(nn.Module):
         return features
 
     def forward(self, X, output="scores", *batch):
-        """Class scores (n, n_classes), with ``output="latent"`` z, or :meth:`loss`."""
+        """Class scores (n, n_classes), latents ("latent") or :meth:`loss` ("loss")."""
         if output == "loss":
             return self.loss(X, *batch)
         with self._precision(X):
@@ -219,9 +219,10 @@ class Network(nn.Module):
         return z if output == "latent" else self.head.scores(z)
 
     def loss(self, X, y, sample_weight=None, rows=None):
-        """A training step's loss and the class scores of the batch.
+        """The loss of a training step and the class scores of the batch.
 
-        Where several processes train, X is this one's part and the rest the whole.
+        In distributed training X is this process's part of the batch; the other
+        arguments are for the whole batch.
         """
         if self.augment is not None:
             X = self._augmented(X)
@@ -230,7 +231,7 @@ class Network(nn.Module):
             z, aux = self.head.training_latents(features)
         z = distributed.joined(z, len(y))
         if aux is not None and self.trains_features:
-            # Of each row, too.
+            # Then ``aux`` has one entry for each row, like ``z``.
             aux = distributed.joined(aux, len(y))
         return self.head.loss(z, y, sample_weight, aux, rows)
 
@@ -244,7 +245,7 @@ class Network(nn.Module):
         return torch.autocast(X[0].device.type, torch.bfloat16, enabled=low)
 
     def trained_buffers(self):
-        """Buffers that training changes, otherwise than counting its steps."""
+        """Buffers that training changes, step counters excepted."""
         norms = [m for m in self.hidden if isinstance(m, BatchNorm)]
         statistics = [b for m in norms for b in (m.running_mean, m.running_var)]
         return [*self.head.trained_buffers(), *statistics]
@@ -252,16 +253,16 @@ class Network(nn.Module):
     def use_generator(self, generator):
         """Let the dropout layers draw from ``generator`` (None: the global one).
 
-        Of the networks of several folds a list, one a fold.
+        A stack of networks takes a list with one generator for each fold.
         """
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
 
     def count_rows(self, is_real, counts):
-        """Which rows of the next batch count, (S, 1, n), and how many in each fold.
+        """Set which rows of the next batch are real, (S, 1, n), and their numbers.
 
-        None where all do. The numbers, (S,), lie on the CPU.
+        ``counts``, (S,), is on the CPU. Both are None if there is no padding.
         """
         for module in self.modules():
             if isinstance(module, BatchNorm):

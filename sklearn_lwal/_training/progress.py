@@ -6,7 +6,7 @@ from skorch.callbacks import Callback
 
 
 def progress_bar(total, unit, shown=True):
-    """A bar on the error stream, or none where that is missing or closed."""
+    """A bar on stderr; it is disabled if stderr is missing or closed."""
     from tqdm.auto import tqdm
 
     stream = sys.stderr
@@ -31,7 +31,7 @@ class EpochProgress(Callback):
         self.close()
 
     def close(self):
-        """Release the bar, which can not be pickled."""
+        """Release the bar, which cannot be pickled."""
         if hasattr(self, "bar_"):
             self.bar_.close()
             del self.bar_

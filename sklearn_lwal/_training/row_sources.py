@@ -1,4 +1,4 @@
-"""Where the rows of a data set lie, and how a batch of them comes to the device."""
+"""Storage of a data set's rows, and transfer of batches to the device."""
 
 import scipy.sparse as sp
 import torch
@@ -12,15 +12,15 @@ RESIDENT_SHARE = 0.5
 
 
 def rows_of(X, device, n_workers=0):
-    """The rows of X where they are best: on the device if it has room for them.
+    """The rows of X, on the device if they fit into its memory.
 
     Parameters
     ----------
     X : (n, ...) array or tensor, CSR matrix or Dataset
-        A Dataset gives tensors. What this function returned stays as it is.
+        A Dataset must return tensors. A result of this function is returned unchanged.
     device : torch.device
     n_workers : int, default=0
-        Processes that read ahead what does not lie on the device.
+        Number of processes that prefetch rows that are not on the device.
     """
     if isinstance(X, _Rows):
         return X
@@ -42,24 +42,24 @@ def _has_room(X, device):
 
 
 class _Rows:
-    """Rows that are taken by index, a batch at a time."""
+    """Rows that are taken by index, batch by batch."""
 
     is_sparse, dtype = False, torch.float32
 
     @property
     def whole(self):
-        """All rows as they lie: a tensor, a matrix or a Dataset."""
+        """All rows as they are stored: a tensor, a matrix or a Dataset."""
         return self.X
 
     def take(self, index):
         raise NotImplementedError
 
     def batches(self, indices, generator=None):
-        """The rows of each index in turn; workers are seeded from the generator."""
+        """Yield the rows for each index; the generator seeds the workers."""
         return map(self.take, indices)
 
     def slices(self, size):
-        """All rows in order, ``size`` at a time."""
+        """Yield all rows in order, in batches of ``size``."""
         return self.batches(torch.arange(len(self)).split(size))
 
 
@@ -93,7 +93,7 @@ class DenseRows(_Rows):
 
 
 class SparseRows(_Rows):
-    """Rows of a SciPy CSR matrix, made dense one batch at a time."""
+    """Rows of a SciPy CSR matrix, converted to dense batch by batch."""
 
     is_sparse = True
 
@@ -119,15 +119,15 @@ class SparseRows(_Rows):
 
 
 class StreamedRows(_Rows):
-    """Rows of a data set that are read a batch at a time and sent to the device.
+    """Rows of a Dataset, read batch by batch and copied to the device.
 
     Parameters
     ----------
     data : Dataset
-        Of tensors.
+        A Dataset of tensors.
     device : torch.device
     n_workers : int, default=0
-        Processes that read ahead.
+        Number of processes that prefetch rows.
     """
 
     def __init__(self, data, device, n_workers=0):
@@ -142,7 +142,7 @@ class StreamedRows(_Rows):
 
     @property
     def is_tensor(self):
-        """Whether the rows are always the same."""
+        """Whether the rows come from a tensor, and so never change."""
         return isinstance(self.data, TensorRows)
 
     @property
@@ -157,7 +157,7 @@ class StreamedRows(_Rows):
 
     def _read(self, indices, n_workers, generator=None):
         on_gpu = self.device.type == "cuda"
-        # Without one the loader would draw from the global generator.
+        # Without a generator the loader would draw from the global one.
         generator = generator or torch.Generator()
         loader = DataLoader(
             self.data,
@@ -175,7 +175,7 @@ class StreamedRows(_Rows):
 
 
 def in_own_stream(batches, generator):
-    """Read batches; what a Dataset draws in doing so follows the generator."""
+    """Yield batches; random draws of the Dataset are seeded by the generator."""
     stream = torch.Generator().manual_seed(draw_seed(generator))
     iterator, end = iter(batches), object()
     while True:
@@ -187,13 +187,13 @@ def in_own_stream(batches, generator):
 
 
 def first_of(data):
-    """The first row; what a Dataset draws in reading it leaves no trace."""
+    """The first row; random draws of the Dataset do not advance any generator."""
     with own_stream(torch.Generator()):
         return data[0]
 
 
 class TensorRows(Dataset):
-    """The rows of a tensor that stays where it is."""
+    """The rows of a tensor that stays on the host."""
 
     def __init__(self, X):
         self.X = X
@@ -205,12 +205,12 @@ class TensorRows(Dataset):
         return self.X[i]
 
     def __getitems__(self, index):
-        # All rows of a batch at once, which DataLoader asks for where it can.
+        # DataLoader calls this to read all rows of a batch at once.
         return self.X[index]
 
 
 def _together(rows):
-    """One tensor where the rows have one shape and type, else a list of them."""
+    """Stack the rows if their shapes and dtypes agree, else return a list."""
     if isinstance(rows, torch.Tensor):
         return rows
     if len({(row.shape, row.dtype) for row in rows}) > 1:

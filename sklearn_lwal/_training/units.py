@@ -1,4 +1,4 @@
-"""Units of the features: which mean and deviation standardises each column."""
+"""Units of the features: the mean and deviation that standardise each column."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 from ..heads.linear import SQUARED_LENGTH, StandardizedLinear
 
-# Share of zeros from which a column is one of words, say, and how many times larger
-# than the typical one of those it may be.
+# A column with more than this share of zeros (a word count, for example) shares its
+# unit with other such columns, unless its deviation exceeds their median by a factor.
 MOSTLY_ZERO, OTHER_UNIT = 0.9, 20
-# Share of its mean below which a deviation is only rounding.
+# A deviation below this share of the column's mean is rounding error.
 ROUNDING = {torch.float32: 1e-7, torch.float64: 1e-15}
-# Powers of a gradient's unit in what optimizers keep of it, by their names for that.
+# The state of optimizers by name, with the power of the gradient's unit that it has.
 MOMENT_POWERS = {
     "momentum_buffer": 1,
     "exp_avg": 1,
@@ -26,12 +26,12 @@ MOMENT_POWERS = {
 
 
 class ColumnStatistics(NamedTuple):
-    """Sums over rows that tell the units of their columns; float64 on the CPU.
+    """Statistics of rows that determine the units of columns; float64 on the CPU.
 
-    ``n_rows`` have a weight of ``mass`` in all; ``rounding`` is the share of a column's
-    mean that its values are rounded by. The others are (n_features,): ``squares`` are
-    the weighted squared distances from ``mean``, ``n_zeros`` counts without weights,
-    ``low`` and ``high`` are the least and largest values.
+    ``mass`` is the total weight of ``n_rows``; ``rounding`` is the rounding error of
+    values relative to their column's mean. The others are (n_features,): ``squares``
+    are weighted sums of squared deviations from ``mean``, ``n_zeros`` ignores weights,
+    and ``low`` and ``high`` are the smallest and largest values.
     """
 
     n_rows: float
@@ -45,10 +45,10 @@ class ColumnStatistics(NamedTuple):
 
     @classmethod
     def of(cls, train, sample):
-        """Those of all training rows, most of it from a sample of them.
+        """Statistics of all training rows, mostly estimated from a sample.
 
-        A sample tells little of a column that has one value almost everywhere: all rows
-        are asked for its least and largest.
+        Smallest and largest values come from all rows, because a sample may miss the
+        variation of a column that is almost constant.
         """
         mean, variance, zeros = (part.cpu() for part in sample.column_statistics())
         low, high = (part.cpu().double() for part in train.column_ranges())
@@ -56,7 +56,7 @@ class ColumnStatistics(NamedTuple):
         mass = len(train) if weights is None else weights.sum(dtype=variance.dtype)
         variance = variance.clamp_min(0)
         if len(sample) < n_rows:
-            # One value that far from the mean makes for a variance of at least so much.
+            # The extreme values bound the variance from below.
             least = torch.maximum(high - mean, mean - low).square() / n_rows
             variance = torch.where(
                 zeros > MOSTLY_ZERO, variance, torch.maximum(variance, least)
@@ -69,12 +69,12 @@ class ColumnStatistics(NamedTuple):
 
     @classmethod
     def checked(cls, values, n_features):
-        """From the values in a file.
+        """Statistics from the values in a file.
 
         Raises
         ------
         ValueError
-            If they are none that rows can have.
+            If they cannot be statistics of rows.
         """
         found = cls(*values)
         numbers, vectors = found[:3], found[3:]
@@ -86,11 +86,11 @@ class ColumnStatistics(NamedTuple):
             for v in vectors
         )
         if not fits or bool((found.squares < 0).any()):
-            raise ValueError("statistics that no columns have")
+            raise ValueError("invalid statistics of columns")
         return found
 
     def merged(self, other):
-        """Those of the rows of both (Chan, Golub and LeVeque, 1983)."""
+        """Statistics of the rows of both (Chan, Golub and LeVeque, 1983)."""
         mass = self.mass + other.mass
         between = other.mean - self.mean
         share = other.mass / mass
@@ -106,16 +106,16 @@ class ColumnStatistics(NamedTuple):
         )
 
     def deviations(self):
-        """The unit of each column; 0 marks one that is constant."""
-        # Words, categories, pixels of a margin: what is mostly zero counts in one unit,
-        # or the rarest column would be blown up the most. Only what is far larger than
-        # the others must have another unit.
+        """The unit of each column; 0 marks a constant column."""
+        # Columns that are mostly zero (words, categories, pixels of a margin) share one
+        # unit, as their own deviations would amplify the rarest columns the most. A
+        # deviation far above the others shows that a column has another unit.
         rare = self.n_zeros > MOSTLY_ZERO * self.n_rows
         found = (self.squares / self.mass).sqrt()
         if rare.any():
             rare &= found <= OTHER_UNIT * found[rare].median()
             found[rare] = found[rare].square().mean().sqrt()
-        # A rare column may have values in rows to come.
+        # A rare column that is all zero so far may have other values in later rows.
         constant = (self.low == self.high) & ~rare
         found[constant | (found <= self.rounding * self.mean.abs())] = 0
         return found
@@ -123,21 +123,21 @@ class ColumnStatistics(NamedTuple):
 
 @torch.no_grad()
 def set_units(module, statistics):
-    """Let the first layer of a new network standardise by these."""
+    """Set the statistics with which the first layer of a new network standardises."""
     layer = module.first_layer
     layer.set_statistics(statistics.mean, statistics.deviations(), _length(module))
 
 
 def _length(module):
-    # Hidden layers keep their inputs at the size of those between them.
+    # Inputs of hidden layers keep unit scale, like those of the layers in between.
     return None if len(module.hidden) else SQUARED_LENGTH
 
 
 @torch.no_grad()
 def change_units(net, statistics):
-    """Let the first layer standardise by others; what the network computes stays.
+    """Change the statistics of the first layer without changing the outputs.
 
-    The steps that training goes on with are those of the new units.
+    Further training steps are taken in the new units.
     """
     module, layer = net.module_, net.module_.first_layer
     change = layer.change_statistics(
@@ -148,7 +148,7 @@ def change_units(net, statistics):
     kept = {} if net.average_ is None else net.average_.others_of()
     change.apply(layer.weight, layer.bias)
     if id(layer.weight) in kept:
-        # A bias that is not trained is no part of the average, and does not count.
+        # The average does not include an untrained bias, which has no influence.
         bias = kept.get(id(layer.bias), layer.bias.clone())
         change.apply(kept[id(layer.weight)], bias)
     state = net.optimizer_.state.get(layer.weight, {})
@@ -160,5 +160,5 @@ def change_units(net, statistics):
 
 
 def standardizes(module):
-    """Whether the network has units of its own."""
+    """Whether the network standardises its inputs."""
     return isinstance(module.first_layer, StandardizedLinear)

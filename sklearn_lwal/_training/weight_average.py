@@ -1,26 +1,26 @@
-"""Averages of the weights over training, which are what a model predicts with."""
+"""Averages of the weights over training; models predict with them."""
 
 import contextlib
 
 import torch
 
-# The weight of step i in the average of n steps falls as (i / n)^2: the average looks
-# back over the last third of the steps, however many there will be.
+# Step i has a weight proportional to (i / n)^2 in the average of n steps. So the
+# average covers about the last third of the steps, and n need not be known.
 RECENCY = 2
 
 
 class WeightAverage:
     """Polynomial-decay averaging (Shamir and Zhang, 2013) of a module's tensors.
 
-    Outside of :meth:`iterating` the module holds the averages, inside of it the
-    weights that the optimiser moves.
+    The module holds the averages outside :meth:`iterating` and the optimiser's weights
+    inside it.
 
     Parameters
     ----------
     tensors : list of tensors
-        What to average, of one module.
+        The tensors of a module to average.
     n_steps : int or scalar tensor, default=0
-        A tensor counts on its device, where :meth:`update` is captured.
+        The step counter. A tensor counts on its device, as CUDA graphs require.
     """
 
     def __init__(self, tensors, n_steps=0):
@@ -29,14 +29,14 @@ class WeightAverage:
         self.n_steps = n_steps
 
     def narrowed(self, tensors, kept):
-        """The average of those (S, K) networks that are left, in these tensors."""
+        """The average for the ``kept`` of K stacked networks, over ``tensors``."""
         found = WeightAverage(tensors)
         found.load(([other[:, kept] for other in self.others], self.n_steps))
         return found
 
     @contextlib.contextmanager
     def iterating(self):
-        """Bring the optimiser's weights into the module."""
+        """Swap the optimiser's weights into the module inside the context."""
         self._swap()
         try:
             yield
@@ -45,22 +45,22 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self):
-        """Count one step; only inside of :meth:`iterating`."""
+        """Add one step to the average; call it inside :meth:`iterating`."""
         self.n_steps += 1
         share = (RECENCY + 1) / (RECENCY + self.n_steps)
         for average, tensor in zip(self.others, self.tensors, strict=True):
             average.lerp_(tensor, share)
 
     def others_of(self):
-        """What is averaged with each tensor of the module, by its ``id``."""
+        """The counterpart of each tensor of the module, by the ``id`` of that."""
         return {id(t): o for t, o in zip(self.tensors, self.others, strict=True)}
 
     def state(self):
-        """What :meth:`load` brings back; the module keeps the other half."""
+        """The state for :meth:`load`, without the tensors that the module holds."""
         return [tensor.clone() for tensor in self.others], self.n_steps
 
     def load(self, state):
-        """Go back to where :meth:`state` was taken."""
+        """Restore a result of :meth:`state`."""
         others, self.n_steps = state
         for tensor, saved in zip(self.others, others, strict=True):
             tensor.copy_(saved)

@@ -1,4 +1,4 @@
-"""The scikit-learn classifiers; each brings its parameters and its head."""
+"""The scikit-learn classifiers; each defines its parameters and its head."""
 
 from ._base import LabelLearningClassifier
 

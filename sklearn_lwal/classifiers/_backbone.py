@@ -1,4 +1,7 @@
-"""A backbone before the head: frozen, its features are X; trained, the images are."""
+"""A backbone before the head, either frozen or trained.
+
+The net trains on the features of a frozen backbone, and on images otherwise.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ from ._parameters import FittedAttributes
 
 
 class BackboneMixin(FittedAttributes):
-    """What ``backbone`` makes of X; without one X are features and stay so."""
+    """Converts images to the inputs of the net; without backbone X are features."""
 
     @property
     def _trains_backbone(self):
         return self.backbone is not None and not self.freeze_backbone
 
     def _training_features(self, X, y, reset):
-        """X as the net takes it, and y, which a Dataset may bring along."""
+        """Inputs of the net, and y, which may come from a Dataset."""
         if self.backbone is None:
             return X, y
         if reset:
@@ -50,15 +53,16 @@ class BackboneMixin(FittedAttributes):
             self.backbone,
             self.backbone_weights,
             self.image_size,
-            # Frozen it is a function of the images alone, as ImageFeatures is.
+            # Random weights of a frozen backbone do not depend on random_state, as in
+            # ImageFeatures.
             seed=self._seed if self._trains_backbone else 0,
             channels_last=self.channels_last,
             empty=empty,
         )
 
     def _backbone_groups(self):
-        """Parameters of the optimizer that have a learning rate of their own."""
-        # The rate follows when training begins, see :meth:`LabelNet.set_rate`.
+        """Parameter groups with their own learning rate."""
+        # The rate is set when training begins, see :meth:`LabelNet.set_rate`.
         return [("backbone.*", {"of_backbone": True})] if self._trains_backbone else []
 
     @in_known_state
@@ -68,7 +72,7 @@ class BackboneMixin(FittedAttributes):
         y: Column | None = None,
         sample_weight: Column | None = None,
     ) -> float:
-        """Mean accuracy on X and y; a Dataset brings its own labels where y is None."""
+        """Mean accuracy on X and y; a Dataset provides the labels if y is None."""
         if y is None and self.backbone is not None and is_dataset(X):
             y = dataset_labels(X)
         y = host_labels(y)
@@ -77,7 +81,7 @@ class BackboneMixin(FittedAttributes):
         return super().score(X, y, sample_weight)
 
     def _features(self, X):
-        """Features or, where the backbone is trained, images."""
+        """Features or, if the backbone is trained, images."""
         if self.backbone is None:
             return X
         if self._trains_backbone:
@@ -86,13 +90,13 @@ class BackboneMixin(FittedAttributes):
             return self._extracted(X)
 
     def _encoded(self, images, device, dtype):
-        """Batches of features by the trained backbone, in its own precision."""
+        """Batches of the trained backbone's features, computed in its precision."""
         for batch in image_batches(images, n_workers=self.n_workers):
             yield self.net_.module_.encoded(batch.to(device)).to(dtype)
 
     @torch.no_grad()
     def _count_features(self, images):
-        """Tell from one image how many features the backbone gives."""
+        """Set the number of features by computing those of one image."""
         device = check.resolve_device(self.device)
         backbone = self.backbone_.to(device).eval()
         self.n_features_in_ = backbone(first_of(images)[None].to(device)).shape[1]
@@ -109,13 +113,13 @@ class BackboneMixin(FittedAttributes):
         state = super().__getstate__()
         state.pop("_store", None)
         if self._backbone_in_net():
-            # The net brings it along.
+            # The pickled net includes the backbone.
             del state["backbone_"]
         return state
 
     def __setstate__(self, state):
         if torch.is_inference_mode_enabled():
-            # Training could not go on with tensors that were made inside of it.
+            # Tensors created in inference mode cannot be trained.
             with torch.inference_mode(False):
                 state = copy.deepcopy(state)
         super().__setstate__(state)
@@ -141,7 +145,7 @@ class BackboneMixin(FittedAttributes):
         )
 
     def _feature_store(self):
-        # A joblib.Memory has made its folder already.
+        # A joblib.Memory has a location, unless it is disabled.
         location = getattr(self.memory, "location", None)
         if isinstance(self.memory, (str, PathLike)):
             location = as_path(self.memory)
@@ -149,7 +153,7 @@ class BackboneMixin(FittedAttributes):
             return None
         if self._identity is None:
             self._identity = identity_of(self.backbone_)
-        # Where joblib.Memory keeps the rest, so that its clear() finds these, too.
+        # This is joblib.Memory's own folder, so its clear() deletes the features, too.
         folder = Path(location) / "joblib" / "sklearn_lwal" / self._identity
         store = getattr(self, "_store", None)
         if store is None or store.folder != folder:
@@ -158,5 +162,5 @@ class BackboneMixin(FittedAttributes):
 
 
 def host_labels(y):
-    """Labels where predictions are: scikit-learn compares like with like."""
+    """Labels on the host, where scikit-learn compares them with predictions."""
     return y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else y

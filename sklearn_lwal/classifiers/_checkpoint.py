@@ -1,4 +1,4 @@
-"""Fits that survive being killed: what they go on from is written after each epoch."""
+"""Checkpoints: a fit writes its state after each epoch and can resume after a kill."""
 
 import contextlib
 import copy
@@ -27,9 +27,9 @@ from ._save import versions
 from ._warm_start import described
 
 NAME = "checkpoint.safetensors"
-# What may be another when the fit goes on: it changes nothing of what is computed.
+# Parameters that may change before a fit resumes, because no result depends on them.
 LOOSE = frozenset(["callbacks", "checkpoint_dir", "memory", "verbose", "warm_start"])
-# Rows whose features are compared, evenly spread.
+# Number of rows, evenly spaced, whose features are compared.
 COMPARED_ROWS = 64
 CONTENT = {
     "class": str,
@@ -73,21 +73,21 @@ def open_checkpoint(clf, resume):
 
 
 class Checkpoint:
-    """One fit, as a file in a folder has it and will have it.
+    """The checkpoint file of one fit, to resume from and to write.
 
     Parameters
     ----------
     folder : path
-        Is made where it is missing.
+        An existing folder.
     parameters : dict of str to (str, str)
-        A hash of each parameter, and words for it.
+        A hash and a description of each parameter.
 
     Attributes
     ----------
     saved : dict or None
-        What is gone on from.
+        The contents of the file that the fit resumes from.
     generators : list of torch.Generator
-        What the fit draws from; to be set before training begins.
+        The generators of the fit; the caller sets them before training begins.
     """
 
     def __init__(self, folder, parameters):
@@ -96,12 +96,12 @@ class Checkpoint:
         self.begin = {"parameters": parameters}
 
     def read(self, kind):
-        """Go on from the file, if it is there.
+        """Read the file, if it exists, to resume from it.
 
         Raises
         ------
         ValueError
-            If it is not of a fit of ``kind`` with these parameters, or damaged.
+            If it is damaged, or belongs to another class or to other parameters.
         """
         try:
             content, tensors = archive.read(self.path)
@@ -124,13 +124,13 @@ class Checkpoint:
 
     def _refused(self, reason):
         return ValueError(
-            f"The checkpoint {self.path!r} {reason}. Call fit as before to go on. "
-            "To begin anew, delete the file or set another checkpoint_dir."
+            f"The checkpoint {self.path!r} {reason}. Call fit as before to resume. "
+            "To start again, delete the file or set another checkpoint_dir."
         )
 
     @contextlib.contextmanager
     def _refusing(self):
-        """Lay it at the file's door where its parts do not fit the model."""
+        """Turn errors inside into one that says that the file does not fit."""
         try:
             yield
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
@@ -138,14 +138,14 @@ class Checkpoint:
             raise self._refused(reason) from error
 
     def note_begin(self, clf, X, warm):
-        """Keep what the classifier draws from, before it does, and what its images are.
+        """Record the random state before the classifier draws, and hash its images.
 
-        A fit from scratch is over with what an earlier one has left.
+        A fit from scratch deletes the checkpoint of an earlier fit.
         """
         if not (self.saved or warm or distributed.rank_and_size()[0]):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
-        # Features of a backbone may have other digits each time.
+        # Hash the images, because a backbone's features may differ by rounding.
         known = clf.backbone is not None and not is_dataset(X)
         images = LabelledRows(as_images(X), np.zeros(len(X), int)) if known else None
         self.begin |= {
@@ -157,7 +157,7 @@ class Checkpoint:
         }
 
     def restore(self, clf, train, valid):
-        """Keep what the fit trains on; let it go on from the file, where it does.
+        """Record hashes of the data; restore the net if the fit resumes.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the fit in the file had other data.
+            If the checkpoint belongs to other data.
         """
         net = clf.net_
         compare = clf.backbone is None
@@ -189,17 +189,17 @@ class Checkpoint:
         with self._refusing():
             set_net_state(net, saved)
             clf._prepare(train, True)
-            # Again: that may have rounded.
+            # Load the weights again: _prepare may have changed them by rounding.
             net.module_.load_state_dict(saved["network"])
         self.begin["epochs_before"] = saved["epochs_before"]
         return True
 
     def resume(self, net):
-        """Told when training begins; gives how many of its epochs are done."""
+        """Called when training begins; returns the number of epochs already done."""
         saved = self.saved
         remove_leftovers(os.path.dirname(self.path))
         if saved is None:
-            # What was drawn for random_state=None, and that an earlier fit is over.
+            # Store the seed drawn for random_state=None, and replace an earlier fit.
             self.write(net)
             return 0
         with self._refusing():
@@ -213,7 +213,7 @@ class Checkpoint:
                 forgetful.append(name)
         if forgetful:
             warnings.warn(
-                f"The callbacks {forgetful} begin anew where the fit goes on: they "
+                f"The callbacks {forgetful} start again although the fit resumes: they "
                 "have no state_dict and load_state_dict.",
                 stacklevel=2,
             )
@@ -231,7 +231,7 @@ class Checkpoint:
     def _set_callback(self, net, callback, state):
         if isinstance(callback, StopOnAccuracy):
             known = callback.state_dict()
-            # The best model, where there was one.
+            # ``state_`` holds the best model so far, if there is one.
             if isinstance(state, dict) and state.get("state_") is not None:
                 known["state_"] = net.module_.state_dict()
             with self._refusing():
@@ -239,7 +239,7 @@ class Checkpoint:
         callback.load_state_dict(state)
 
     def write(self, net):
-        """Write all that the next epoch goes on from."""
+        """Write the complete state before the next epoch."""
         if distributed.rank_and_size()[0] > 0:
             return
         callbacks = {
@@ -266,13 +266,13 @@ class Checkpoint:
         archive.write(self.path, {"checkpoint": encoded}, tensors)
 
     def _drawing(self):
-        # Other processes draw their dropout from generators of their own.
+        # In distributed training each process has its own generators for dropout.
         alone = distributed.rank_and_size()[1] == 1
         return list(dict.fromkeys(self.generators if alone else self.generators[:1]))
 
 
 def _check_values(saved):
-    """Raise a ValueError where a value is none that a fit could have written."""
+    """Raise a ValueError if a value cannot come from a fit."""
     classes, parameters = saved["classes"], saved["parameters"]
     described = (isinstance(v, tuple) and len(v) == 2 for v in parameters.values())
     fits = {
@@ -291,17 +291,17 @@ def _check_values(saved):
 def _parameters(clf):
     found = described(clf, clf.get_params(deep=False).keys() - LOOSE)
     if not isinstance(clf.random_state, (Integral, type(None))):
-        # An instance has moved on since.
+        # The state of an instance has changed since.
         del found["random_state"]
     return found
 
 
 def _digest(rows, with_features):
-    """A hash of the labels, the weights and some of the features."""
+    """A hash of the labels, the weights and the features of some rows."""
     found = hashlib.blake2b(digest_size=16)
     weight = rows.weights
     parts = [rows.y] if weight is None else [rows.y, weight]
-    # A Dataset may draw at random.
+    # A Dataset may augment at random, so its images cannot be compared.
     draws = isinstance(rows.rows, StreamedRows) and not rows.rows.is_tensor
     if with_features and not draws:
         spread = torch.linspace(0, len(rows) - 1, min(COMPARED_ROWS, len(rows)))

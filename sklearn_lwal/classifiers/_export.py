@@ -22,36 +22,36 @@ from ..heads.linear import StandardizedLinear
 from ._parameters import FittedAttributes
 from ._save import versions
 
-# A protocol buffer, which an ONNX file is, ends before this many bytes.
+# ONNX files are protocol buffers, which must be smaller than this many bytes.
 FILE_LIMIT = 2**31
-# More than one row: torch takes a batch of one for a constant.
+# More than one row, because torch treats a batch size of 1 as constant.
 EXAMPLE_ROWS = 2
 
 
 class Probabilities(nn.Module):
-    """Features or images to class probabilities, (n, n_classes).
+    """A module that maps features or images to probabilities, (n, n_classes).
 
     Parameters
     ----------
     network : Network
-        Belongs to this module from now on.
+        Changed in place, so it must not be used elsewhere.
     backbone : Backbone or None
     classes : array of shape (n_classes,)
 
     Attributes
     ----------
     classes : list
-        What the columns stand for.
+        The classes in the order of the columns.
     """
 
     def __init__(self, network, backbone, classes):
         super().__init__()
         network.backbone = backbone
-        # Of training alone, and any function.
+        # Augmentation is for training only, and may not be exportable.
         network.augment = None
         self.network = network
         dates = classes.dtype.kind in "mM"
-        # NumPy would give bare numbers for them.
+        # tolist() may convert dates to ints.
         self.classes = (classes.astype(str) if dates else classes).tolist()
 
     def forward(self, X: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Probabilities(nn.Module):
         with without_autocast(X.device.type):
             X = self._as_the_layer_takes(X)
             z = network.head(network.hidden(X))
-            # Distances to labels that are near cancel digits.
+            # Distances to close labels suffer from cancellation.
             scores = network.head.scores(z.to(wide_dtype(z.device)))
             return scores.softmax(1).float()
 
@@ -72,7 +72,7 @@ class Probabilities(nn.Module):
             raise ValueError(f"Expected shape (n, {width}), got {tuple(X.shape)}.")
         if not isinstance(layer, StandardizedLinear):
             return X.to(layer.weight.dtype)
-        # Standardised in a precision that holds them.
+        # Integers may exceed the precision of float32.
         return X if X.is_floating_point() else X.to(wide_dtype(X.device))
 
     def extra_repr(self):
@@ -80,25 +80,25 @@ class Probabilities(nn.Module):
 
 
 class ExportMixin(FittedAttributes):
-    """Gives a fitted classifier to programs that know nothing of scikit-learn."""
+    """Exports a fitted classifier to programs without scikit-learn."""
 
     @in_known_state
     def to_torch(self) -> nn.Module:
-        """The fitted model as a torch module that gives probabilities.
+        """The fitted model as a torch module that returns probabilities.
 
         Returns
         -------
         module : nn.Module
-            A copy on the CPU, in float32 and in evaluation mode; nothing that is done
-            to the classifier afterwards changes it. It takes a tensor of
+            A copy on the CPU, in float32 and in evaluation mode, independent of later
+            changes to the classifier. It takes a tensor of
 
             - features of shape (n, ``n_features_in_``) and any real dtype, or
             - with a backbone images of shape (n, C, H, W), C of 1 or 3, uint8 or float
               in [0, 1]: resizing and normalisation are part of the module
 
-            and gives the probabilities of ``predict_proba``, (n, n_classes) float32.
+            and returns the probabilities of ``predict_proba``, (n, n_classes) float32.
             Its attribute ``classes`` lists the classes in the order of the columns,
-            dates as ISO 8601 strings.
+            with dates as ISO 8601 strings.
 
         Raises
         ------
@@ -108,16 +108,16 @@ class ExportMixin(FittedAttributes):
         Notes
         -----
         ``predict_proba`` computes in float64. The module standardises features in their
-        own precision and goes on in float32 until it measures distances, which changes
-        probabilities by less than 1e-5, also where float64 features lie far from zero.
-        That is for rows like those of the training: a hundred standard deviations
-        away, where probabilities mean nothing, it may be 1e-4. With
-        ``standardize=False`` it holds for features that are about standardised.
+        own precision and then computes in float32 up to the distances. This changes
+        probabilities by less than 1e-5, even for float64 features far from zero. The
+        bound holds for rows like the training data; for outliers of a hundred standard
+        deviations, whose probabilities are meaningless, the change may reach 1e-4. With
+        ``standardize=False`` the bound needs features of about unit scale.
 
-        Gradients flow, so put calls under :func:`torch.inference_mode` where none are
-        wanted. ``torch.compile`` and ``torch.export`` take the module. ``torch.save``
-        pickles it with the names of this library's classes, which then has to be
-        installed where it is loaded.
+        Gradients flow through the module; call it under :func:`torch.inference_mode` if
+        they are not needed. ``torch.compile`` and ``torch.export`` accept the module.
+        ``torch.save`` pickles it by reference to this library's classes, so loading it
+        needs this library.
         """
         seen = self._seen()
         network = seen.net_.module_.after_backbone(torch.float32)
@@ -135,15 +135,16 @@ class ExportMixin(FittedAttributes):
         The graph's input ``X`` is float32: features (n, ``n_features_in_``) or, with a
         backbone, images (n, 3, H, W) in [0, 1], which it resizes and normalises. Its
         output ``probabilities`` is that of ``predict_proba``, (n, n_classes) float32.
-        n is any. The file's metadata have the ``classes`` (JSON) in the order of the
-        columns, the name of the ``classifier`` and the version of ``sklearn_lwal``.
+        The batch size n is free. The file's metadata contain the ``classes`` (JSON) in
+        the order of the columns, the name of the ``classifier`` and the version of
+        ``sklearn_lwal``.
 
         Parameters
         ----------
         path : path
-            What is there already is replaced, once the new file is complete.
+            An existing file is replaced once the new one is complete.
         image_shape : tuple (height, width), default=None
-            Of the images, which a graph has to know; needed with a backbone.
+            Size of the images, which is fixed in the graph; required with a backbone.
 
         Raises
         ------
@@ -152,23 +153,23 @@ class ExportMixin(FittedAttributes):
         ImportError
             If onnx or onnxscript is missing, or torch is older than 2.8.
         ValueError
-            If ``image_shape`` is missing, no pair of sizes or given without a backbone;
-            if the weights are more than the 2 GB that an ONNX file may have.
+            If ``image_shape`` is missing, is not a pair of sizes or is passed without a
+            backbone, or if the weights exceed the 2 GB limit of an ONNX file.
         RuntimeError
-            If torch can not translate a backbone of one's own; torch says which part.
+            If torch cannot export the user's own backbone; the message names the part.
         TypeError
-            If ``path`` is none.
+            If ``path`` is not a path.
         OSError
-            If the file can not be written.
+            If the file cannot be written.
 
         Notes
         -----
         Probabilities are within 1e-5 of those of ``predict_proba`` for the same float32
-        features. Where float64 features lie so far from zero that float32 holds few of
-        their digits, subtract a constant from them before ``fit``. A deep backbone
-        computes in float32 itself, and every runtime rounds in its own way: with
-        torchvision's models without pretrained weights differences were about 1e-4.
-        A backbone in half precision stays so, which not every runtime takes.
+        features. If float64 features lie so far from zero that float32 keeps few of
+        their digits, subtract a constant from them before ``fit``. A backbone computes
+        in float32, and runtimes round differently: for torchvision's models without
+        pretrained weights the differences were about 1e-4. A backbone in half precision
+        is exported as such, which not every runtime supports.
         """
         check_is_fitted(self)
         path = as_path(path)
@@ -228,7 +229,7 @@ def _onnx_model(module, example):
     )
     model = program.model_proto
     for node in model.graph.node:
-        # Where the code lay on this machine.
+        # The metadata contain source paths of this machine.
         del node.metadata_props[:]
     return model
 

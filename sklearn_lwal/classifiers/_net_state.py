@@ -1,4 +1,4 @@
-"""What training has made of a net, as values that a file can hold, and back."""
+"""The training state of a net as values that a file can hold, and its restoration."""
 
 import math
 from numbers import Real
@@ -16,11 +16,11 @@ from .._training.history import CountedHistory
 from ..heads.adaptive_head import AdaptiveHead
 from ..heads.linear import StandardizedLinear
 
-# State of modules besides their tensors.
+# Attributes of modules that belong to their state besides tensors.
 FLAGS = {StandardizedLinear: "folds", AdaptiveHead: "uses_prior"}
-# How an optimizer computes, which follows the device.
+# Options of an optimizer that depend on the device and are not saved.
 IMPLEMENTATION = frozenset(["params", "fused", "foreach", "capturable"])
-# What :func:`net_state` gives, by kind.
+# Fields of the dict that :func:`net_state` returns, and their types.
 STATE = {
     "network": dict,
     "flags": dict,
@@ -32,7 +32,7 @@ STATE = {
 
 
 def net_state(net):
-    """All that training changes in a :class:`LabelNet`, a dict as in ``STATE``.
+    """Everything that training changes in a :class:`LabelNet`, as in ``STATE``.
 
     The tensors are the net's own, not copies.
     """
@@ -51,17 +51,17 @@ def net_state(net):
 
 
 def set_net_state(net, saved):
-    """Let a net that is built go on from what :func:`net_state` gave for its like.
+    """Restore a state of :func:`net_state` in a net with the same structure.
 
     Raises
     ------
     ValueError
-        If ``saved`` is not of a net like this.
+        If ``saved`` does not fit the net.
     """
     module = net.module_
     check_tensors(saved["network"], module, "network")
     check_finite(saved["network"])
-    # Before the weights, which this changes.
+    # Before the weights are loaded, because this changes them.
     _set_optimizer(net.optimizer_, saved["optimizer"])
     module.load_state_dict(saved["network"])
     places = {name: place for name, *place in _flags(net)}
@@ -76,7 +76,7 @@ def set_net_state(net, saved):
 
 
 def _flags(net):
-    """What tensors do not tell of a network: its name, the module and the attribute."""
+    """Yield the attributes in ``FLAGS``: full name, module and attribute name."""
     for name, part in net.module_.named_modules():
         flag = FLAGS.get(type(part))
         if flag is not None:
@@ -95,7 +95,7 @@ def _optimizer_state(optimizer):
 
 
 def _set_optimizer(optimizer, saved):
-    """Let the optimizer go on from the saved state; the weights change."""
+    """Restore the optimizer's state; this changes the weights."""
     saved = check_fields(saved, "optimizer", {"groups": list, "state": dict})
     groups, states = saved["groups"], saved["state"]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -103,7 +103,8 @@ def _set_optimizer(optimizer, saved):
     if len(groups) != len(optimizer.param_groups) or states.keys() - indices.keys():
         raise wrong("optimizer's groups and state", (groups, sorted(states)))
     if states:
-        # A step shows what it keeps, of which shape and how that lies in memory.
+        # A step creates the optimizer's state, so that saved values can be checked and
+        # copied into it.
         for parameter in parameters:
             if parameter.requires_grad:
                 parameter.grad = torch.zeros_like(parameter)
@@ -131,11 +132,11 @@ def _set_state(known, saved, name):
 
 
 def _set_options(group, saved):
-    # Other versions of torch may have others; those that set the rate must be there.
+    # Options differ between torch versions, but those of the learning rate are needed.
     if not isinstance(saved, dict) or not {"lr", "rate"} <= saved.keys():
         raise wrong("optimizer's group", saved)
     for name, value in saved.items():
-        # Schedulers add numbers of their own.
+        # Schedulers add numbers to a group.
         fits = _is_like(value, group[name]) if name in group else _is_plain(value)
         if name in IMPLEMENTATION or not fits:
             raise wrong(f"optimizer's {name!r}", value)
@@ -143,9 +144,9 @@ def _set_options(group, saved):
 
 
 def _is_like(value, known):
-    """Whether an option of an optimizer can stand in the place of another."""
+    """Whether a saved option of an optimizer has the type and form of a known one."""
     if isinstance(known, bool):
-        # The kind of step belongs to what the optimizer keeps.
+        # Flags such as amsgrad determine which state the optimizer keeps.
         return value is known
     if isinstance(known, Real):
         return _is_number(value) and not isinstance(value, bool)

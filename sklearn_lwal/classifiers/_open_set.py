@@ -1,4 +1,4 @@
-"""Classes that training did not know: to add them, and to tell that a row is of one."""
+"""Classes unknown in training: adding them, and detecting their samples."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .._utils.typing import Column, Samples
 from ..heads.functional import class_membership
 from ._parameters import FittedAttributes
 
-# Rows that tell how far the samples of a class lie from its label.
+# Most rows, or images, from which the spread of the classes is estimated.
 SPREAD_ROWS, SPREAD_IMAGES = 10_000, 1_000
-# Samples that the spread of all classes counts for in that of one.
+# The pooled spread counts like this many samples in the spread of each class.
 POOLED_SAMPLES = 5
 
 
 class OpenSetMixin(FittedAttributes):
-    """New classes without training, and a score of what belongs to no class."""
+    """Adds classes without training, and scores how novel a sample is."""
 
     _spread_sums: tuple[torch.Tensor, torch.Tensor] | None
 
@@ -47,9 +47,9 @@ class OpenSetMixin(FittedAttributes):
         Parameters
         ----------
         X : {array, DataFrame, sparse matrix, tensor} of shape (n_samples, n_features)
-            Samples of new classes alone, one or more of each, as in :meth:`fit`.
+            Samples of new classes only, at least one of each, as in :meth:`fit`.
         y : array-like of shape (n_samples,)
-            Their class labels, of the same kind as those in ``classes_``.
+            Class labels of the samples, of the same kind as those in ``classes_``.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights in the means.
 
@@ -62,21 +62,20 @@ class OpenSetMixin(FittedAttributes):
         NotFittedError
             If the classifier is not fitted.
         ValueError
-            If an input is not valid, a class is known already, has no weight, or is of
-            another kind than the others.
+            If an input is not valid, or if a class is known already, has no weight, or
+            is not of the same kind as the others.
         TypeError
-            If an input is of a kind that has no numbers, or no order.
+            If the type of an input cannot be converted to numbers, or sorted.
         MemoryError
             If the GPU has too little memory for a batch; the model stays as it was.
 
         Notes
         -----
-        Where the scores hold the share of each class (see ``init``) or class weights, a
-        new one gets the mean share or weight of the others: how many samples there are
-        to learn it from says nothing of how often it comes. The latent keeps its
-        dimension, also where ``output_dim`` is a multiple of the number of classes.
-        Training that goes on (:meth:`partial_fit`, a warm start) has the new classes
-        like all others.
+        If the scores include class priors (see ``init``) or class weights, a new class
+        gets the mean prior or weight of the others: the number of samples passed here
+        says nothing about the frequency of the class. The latent keeps its dimension,
+        even if ``output_dim`` is a multiple of the number of classes. Further training
+        (:meth:`partial_fit`, a warm start) treats the new classes like all others.
 
         Other threads may predict meanwhile: a call sees all of the new classes or none.
         """
@@ -101,20 +100,21 @@ class OpenSetMixin(FittedAttributes):
             known = getattr(self, name, None)
             if known is not None:
                 grown[name] = _merged(known, more[name], kept, added)
-        # In one step: other threads that predict see all of it or nothing.
+        # One atomic update: other threads see all of the new attributes or none.
         self.__dict__.update(grown)
         return self
 
     @in_known_state
     def novelty_score(self, X: Samples) -> NDArray:
-        """How far each row lies from all classes; larger is stranger.
+        """How far each row lies from all classes; larger values are more novel.
 
-        The distance to the nearest label, divided by the spread of that class, so that
-        samples of known classes score about 1. The spread is the root of the mean
-        square distance of the class's training samples to its label, over at most
-        10,000 rows of all (1,000 images where a backbone is trained) and drawn to that
-        of all classes as by five more samples; 1 where no class has two samples. Class
-        weights and shares do not count in the distance.
+        The score is the distance to the nearest label, divided by the spread of that
+        class, so samples of known classes score about 1. The spread is the root mean
+        square distance of the class's training samples to its label, estimated from at
+        most 10,000 rows of all classes (1,000 images if the backbone is trained). It is
+        shrunk towards the pooled spread of all classes, which counts like five samples.
+        It is 1 if no class has two samples. Class weights and priors do not enter the
+        distance.
 
         Parameters
         ----------
@@ -124,17 +124,17 @@ class OpenSetMixin(FittedAttributes):
         Returns
         -------
         score : ndarray of shape (n_samples,)
-            At least 0.
+            Non-negative scores.
 
         Raises
         ------
         NotFittedError
             If the classifier is not fitted.
         ValueError
-            If X is not valid, or the model was saved by a version that did not keep
+            If X is not valid, or the model was saved by a version that did not store
             the spread.
         TypeError
-            If an input is of a kind that has no numbers, or no order.
+            If the type of an input cannot be converted to numbers, or sorted.
         MemoryError
             If the GPU has too little memory for a batch.
         """
@@ -160,18 +160,18 @@ class OpenSetMixin(FittedAttributes):
         known = new[places(new, self.classes_) >= 0]
         if len(known):
             raise ValueError(
-                f"The classes {plain(known)} are known already. Pass samples of new "
-                "classes alone; partial_fit goes on with those that are there."
+                f"The classes {plain(known)} are known already. Pass only samples of "
+                "new classes; partial_fit trains further on known ones."
             )
         return new
 
     def _grown_net(self, kept, added, means):
-        """A net with more classes, which goes on with the tensors of this one."""
+        """A net with more classes that shares the other tensors of this one."""
         net, module = copy.copy(self.net_), self.net_.module_.sharing()
         net.module = net.module_ = module
         module.head.add_classes(*map(torch.from_numpy, (kept, added)), means)
         net.classes = np.arange(len(kept) + len(added))
-        # One of fewer labels.
+        # The old average has fewer labels.
         net.restart_average()
         return net
 
@@ -184,9 +184,9 @@ class OpenSetMixin(FittedAttributes):
 
     @torch.no_grad()
     def _spread_of(self, rows, labels):
-        """Sums of squared distances to the labels of the classes, and their weights.
+        """Class sums of squared distances to the labels, and class weights.
 
-        Two float64 tensors (n_classes,) on the host.
+        Both are float64 tensors (n_classes,) on the host.
         """
         size = SPREAD_IMAGES if self._trains_backbone else SPREAD_ROWS
         sample = rows.sample(size, torch.Generator().manual_seed(self._seed))
@@ -199,13 +199,13 @@ class OpenSetMixin(FittedAttributes):
             member = class_membership(y, identity, weight)
             squares = squares + (member @ square.to(member.dtype)).double().cpu()
             masses = masses + member.sum(1).double().cpu()
-        # Weights in units of their mean, so that they count samples.
+        # Divide weights by their mean, so that they count samples.
         unit = masses.sum() / len(sample)
         return squares / unit, masses / unit
 
     def _spread(self):
         squares, masses = (part.numpy() for part in self._spread_sums)
-        # One degree of freedom goes into the mean.
+        # The class mean takes one degree of freedom.
         counted = np.maximum(masses - 1, 0)
         if counted.sum() < 1e-6:
             return np.ones(len(squares))
@@ -215,16 +215,16 @@ class OpenSetMixin(FittedAttributes):
 
 
 def _kinds(labels):
-    """What can be sorted together."""
+    """The kinds of labels; labels of one kind can be sorted together."""
     kinds = {type(value) for value in plain(labels)}
     alike = {int: "number", float: "number", np.str_: str}
     return {alike.get(kind, kind) for kind in kinds}
 
 
 def _with_new(classes, new):
-    """All classes, sorted, and the places of the known and of the new among them."""
+    """All classes, sorted, and the indices of the known and the new among them."""
     if classes.dtype.kind in "iuf":
-        # Integers stay such where the new ones came as floats.
+        # Keep integers if the new labels are floats with integer values.
         with np.errstate(invalid="ignore"):
             same = new.astype(classes.dtype)
         new = same if same_labels(new, np.sort(same)) else new
@@ -240,7 +240,7 @@ def _with_new(classes, new):
 
 
 def _merged(known, more, kept, added):
-    """Tensors (n_classes, ...) of known and new classes, each at its place."""
+    """Merge tensors (n_classes, ...) of known and new classes by their indices."""
     found = []
     for old, new in zip(known, more, strict=True):
         both = old.new_empty(len(old) + len(new), *old.shape[1:])

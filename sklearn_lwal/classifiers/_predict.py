@@ -1,4 +1,4 @@
-"""What a fitted model answers: classes, probabilities, scores and latents."""
+"""Predictions of a fitted model: classes, probabilities, scores and latents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _margin(scores, classes):
     return scores[:, 1] - scores[:, 0] if len(classes) == 2 else scores
 
 
-# What class scores (n, n_classes) say, by the method that is asked.
+# How each method computes its result from class scores (n, n_classes).
 RESPONSES = {
     "predict": lambda scores, classes: classes[scores.argmax(axis=1)],
     "predict_proba": lambda scores, classes: softmax(scores, axis=1),
@@ -79,11 +79,11 @@ class LatentClassifierMixin(
         return self.labels_.shape[1]
 
     def _infer(self, X, output, seen=None):
-        """The network's output, computed in float64 where the device has it.
+        """The network's output, computed in float64 if the device supports it.
 
-        In double precision a row's result does not depend on the rows that share
-        its batch, and distances far from the origin keep their digits. A backbone stays
-        in its own. ``seen`` is what :meth:`_seen` gave, where the caller asks for more.
+        In double precision a row's result does not depend on the other rows of its
+        batch, and distances far from the origin keep their digits. A backbone keeps its
+        own precision. ``seen`` is the result of :meth:`_seen`, if the caller has it.
         """
         net = (seen or self._seen()).net_
         X = self._features(X)
@@ -109,15 +109,15 @@ class LatentClassifierMixin(
 
 
 def answer_dtype(X):
-    """The dtype of what a model answers to X."""
+    """The dtype of predictions for X."""
     return np.float32 if is_float32(X) else np.float64
 
 
 def check_finite_answers(answers):
-    """Raise an error where numbers have become too large."""
+    """Raise an error if outputs have overflowed."""
     if not np.isfinite(answers).all():
         raise ValueError(
-            "X has values so large that what the model makes of them is not "
-            "finite. Scale the features as those that it was fitted on. If they are, "
-            "the file that the model was loaded from holds no good weights."
+            "X has values so large that the model's outputs are not finite. Scale the "
+            "features as in fit. If they are scaled so, the file that the model was "
+            "loaded from has bad weights."
         )

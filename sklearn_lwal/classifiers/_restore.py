@@ -1,7 +1,7 @@
-"""The net of a classifier as a file has it, weights and all that training goes on from.
+"""Restoration of a classifier's net from a file, with its training state.
 
-Before anything of a size that a file claims is made, its tensors are held against an
-outline of the network that has no memory (torch's meta device).
+The sizes in a file are not trusted: before memory is allocated, its tensors are
+compared with an outline of the network on torch's meta device, which uses none.
 """
 
 import contextlib
@@ -21,14 +21,15 @@ from .static_label import StaticLabelClassifier
 
 
 def restore_net(clf, fitted):
-    """Let ``clf`` have the net with the weights of the file.
+    """Build the net of ``clf`` with the weights of the file.
 
     Parameters
     ----------
     clf : LabelLearningClassifier
-        With its parameters and all fitted attributes that a net is built from.
+        A classifier with its parameters and the fitted attributes that determine the
+        structure of the net.
     fitted : dict
-        What ``_saving`` wrote of the fitted model, decoded.
+        The decoded fields of the fitted model, see ``_save._fitted``.
     """
     stored = fitted["network"]
     if fitted["batch_size"] < 1:
@@ -44,7 +45,7 @@ def restore_net(clf, fitted):
 
 @contextlib.contextmanager
 def _embeddings_of(clf, stored):
-    """Let a :class:`StaticLabelClassifier` take the embeddings that it had."""
+    """Set the saved embeddings of a :class:`StaticLabelClassifier` meanwhile."""
     if not isinstance(clf, StaticLabelClassifier):
         yield
         return
@@ -59,10 +60,10 @@ def _embeddings_of(clf, stored):
 
 
 def set_resumption(clf, fitted):
-    """What :meth:`partial_fit` and a warm start look at, besides the net."""
+    """Set the attributes, besides the net, that further training depends on."""
     clf._built_from = built_from(clf)
     if fitted["augment"] is not None:
-        # So that training does not go on without it.
+        # Training must not continue without the same augmentation.
         described = tuple(fitted["augment"])
         if [*map(type, described)] != [str, str]:
             raise wrong("augment", described)
@@ -75,7 +76,7 @@ def set_resumption(clf, fitted):
         clf._feature_sums = fitted["feature_sums"]
     rates = fitted["rates"]
     if rates is not None and rates != (clf.lr, clf.backbone_lr):
-        # The optimizer has those of then, and takes others when training goes on.
+        # The optimizer has the saved rates; None makes further training update them.
         rates = None
     clf._rates = rates
     clf._units = None
@@ -85,16 +86,16 @@ def set_resumption(clf, fitted):
         except (TypeError, ValueError) as error:
             raise wrong("statistics of the columns", fitted["units"]) from error
     if fitted["spread"] is not None:
-        # Very large latents may have an infinite spread.
+        # The spread of very large latents may be infinite.
         _check_sums(fitted["spread"], "spread", (n_classes,), _at_least_0)
     if isinstance(clf, OpenSetMixin):
         clf._spread_sums = fitted["spread"]
 
 
 def _check_sums(sums, what, shape, can_be):
-    """Sums of something over the samples of the classes, and weights of the classes.
+    """Check class sums of the given shape, and the weights of the classes.
 
-    ``can_be`` tells which numbers the sums may hold.
+    ``can_be`` says for each number whether the sums may hold it.
     """
     fits = all(isinstance(t, torch.Tensor) and t.is_floating_point() for t in sums)
     fits = fits and [tuple(t.shape) for t in sums] == [shape, shape[:1]]

@@ -1,4 +1,4 @@
-"""What of a fitted classifier goes into a file, so that it predicts and trains on."""
+"""Saving of a fitted classifier, with all it needs to predict and to train further."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ from ._net_state import net_state
 from ._parameters import FittedAttributes
 from ._warm_start import FREE, changed_parameters
 
-# Places on this machine, and functions: whoever loads the file passes them again.
+# Paths on this machine and functions are not saved; the user sets them after loading.
 LEFT_OUT = frozenset(["memory", "checkpoint_dir", "augment"])
-JOBLIB = (
-    "joblib.dump can write it; load such files only from whom you trust, they run code."
-)
+JOBLIB = "joblib.dump can write it; such files run code, so load only those you trust."
 
 
 class SavingMixin(FittedAttributes):
@@ -34,41 +32,40 @@ class SavingMixin(FittedAttributes):
     def save(self, path: FilePath) -> None:
         """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
 
-        The file is of the safetensors format. It holds the parameters, the weights and
-        all that :meth:`partial_fit` and a warm start go on from, but no code, and
-        loading it runs none. The file is complete or, where writing fails or is
-        killed, the one that was there before.
+        The file has the safetensors format. It holds the parameters, the weights and
+        the training state for :meth:`partial_fit` and a warm start. It contains no
+        code, and loading it runs none. Writing is atomic: if it fails or is killed, an
+        existing file stays as it was.
 
         Parameters
         ----------
         path : path
-            What is there already is replaced. ``.safetensors`` is the usual ending.
+            An existing file is replaced. ``.safetensors`` is the usual extension.
 
         Raises
         ------
         NotFittedError
             If the classifier is not fitted.
         ValueError
-            If a parameter holds what a file can not (callbacks, an optimizer of one's
-            own), was changed since ``fit``, or the class is not one of the library's;
-            if there are more than 16,383 classes and very few features.
+            If a parameter cannot be stored (callbacks, the user's own optimizer) or was
+            changed since ``fit``; if the class is not one of the library's; or if there
+            are more than 16,383 classes and very few features.
         TypeError
-            If ``path`` is none.
+            If ``path`` is not a path.
         OSError
-            If the file can not be written.
+            If the file cannot be written.
 
         Notes
         -----
-        - ``memory``, ``checkpoint_dir`` and ``augment`` are left out and None after
-          loading. Training goes on only once the same ``augment`` is set again.
+        - ``memory``, ``checkpoint_dir`` and ``augment`` are not saved and are None
+          after loading. Training can continue only after the same ``augment`` is set.
         - ``label_embeddings`` that are a callable or a DataFrame become the array of
           the embeddings of ``classes_``.
-        - A torchvision backbone that is frozen is loaded again by its name; its
-          weights are in the file where they came from one
-          (``backbone_weights``). Of a module of one's own the file has the weights
-          where it was trained, and never the module: pass that to ``load``.
-        - Metadata requests (``set_fit_request``) and what skorch callbacks wrote about
-          single batches are not kept.
+        - A frozen torchvision backbone is loaded again by its name; its weights are
+          saved if they came from a file (``backbone_weights``). The user's own module
+          is never saved: pass it to ``load``. Its weights are saved if it was trained.
+        - Metadata requests (``set_fit_request``) and entries of skorch callbacks about
+          single batches are not saved.
         """
         check_is_fitted(self)
         if type(self).__module__.split(".")[0] != archive.LIBRARY:
@@ -77,12 +74,12 @@ class SavingMixin(FittedAttributes):
                 f"{type(self).__qualname__}, a subclass. {JOBLIB}"
             )
         changed = changed_parameters(self, self._built_from)
-        # Weights go to any device.
+        # The device may change, because weights can be loaded to any device.
         changed = {*changed} - LEFT_OUT - {"device"}
         if changed:
             raise ValueError(
                 f"The parameters {sorted(changed)} were changed since the model was "
-                "fitted, which a file can not tell. Set them back or fit again."
+                "fitted, so they do not describe it. Set them back or fit again."
             )
         check_unstored(self.net_.module_)
         tensors: dict[str, Tensor] = {}
@@ -96,17 +93,17 @@ class SavingMixin(FittedAttributes):
 
 
 def versions():
-    """Those of what a model is made with, by name."""
+    """Versions of Python and the libraries that a model depends on, by name."""
     found = {archive.LIBRARY: __version__, "python": platform.python_version()}
     for name in ("numpy", "sklearn", "skorch", "torch", "torchvision"):
-        # What is not there has made nothing of the model.
+        # A library that is not imported has no influence on the model.
         if name in sys.modules:
             found[name] = str(sys.modules[name].__version__)
     return found
 
 
 def _parameters(clf, tensors):
-    """What was given to ``__init__``, encoded, without what is left out."""
+    """The parameters except those in ``LEFT_OUT``, encoded."""
     given = clf.get_params(deep=False)
     head = clf.net_.module_.head
     if isinstance(head, StaticHead) and _is_made(given["label_embeddings"]):
@@ -129,12 +126,12 @@ def _parameters(clf, tensors):
 
 
 def _is_made(embeddings):
-    """Whether the embeddings were made or picked for the classes."""
+    """Whether the embeddings are computed or selected for the classes."""
     return callable(embeddings) or hasattr(embeddings, "to_numpy")
 
 
 def _fitted(clf, tensors):
-    """What fitting has made, encoded."""
+    """The fitted attributes and the training state, encoded."""
     net = clf.net_
     names = getattr(clf, "feature_names_in_", None)
     found = {
@@ -145,7 +142,7 @@ def _fitted(clf, tensors):
         "feature_names": None if names is None else list(map(str, names)),
         "output": getattr(clf, "_sklearn_output_config", {}).get("transform"),
         "seed": clf._seed,
-        # The one of the parameter may be drawn from, and must then stay that one.
+        # None if it is the RandomState of the parameter: both must stay one object.
         "random": None if clf._rng is clf.random_state else clf._rng,
         "generator": clf._generator_state,
         "batch_size": int(net.batch_size),
@@ -168,7 +165,7 @@ def _fitted(clf, tensors):
 
 
 def _backbone(clf):
-    """Where the backbone comes from, and what it was."""
+    """The origin of the backbone, and its weights or their hash."""
     if clf.backbone is None:
         return None
     own = not isinstance(clf.backbone, str)
@@ -176,7 +173,7 @@ def _backbone(clf):
     found = {"own": type(model).__name__ if own else None}
     found["weights"] = found["hash"] = None
     if clf._trains_backbone:
-        return found  # The network has them.
+        return found  # The network's tensors include the backbone's.
     if own or clf.backbone_weights in ("DEFAULT", None):
         found["hash"] = weights_of(clf.backbone_)
     else:

@@ -1,4 +1,4 @@
-"""Label embedding network: which classes are alike is learned beside the classes."""
+"""Label embedding network: class similarities are learned with the classifier."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -11,21 +11,21 @@ from ._base import LabelLearningClassifier
 
 @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
 class LabelEmbedClassifier(LabelLearningClassifier):
-    """Softmax classifier that learns which classes are alike, and from it.
+    """Softmax classifier with learned class similarities as soft targets.
 
-    Beside the classifier an auxiliary layer is trained on the same features. Where it
-    is right, its softened probabilities teach the embedding of the sample's class; the
-    embeddings in turn are soft targets of the classifier ([1]_).
+    An auxiliary layer is trained on the same features as the classifier. If it
+    classifies a sample correctly, the embedding of the sample's class moves towards its
+    softened probabilities. The embeddings are soft targets of the classifier ([1]_).
 
     Parameters
     ----------
     hard_weight : float, default=0.5
-        Weight of the one-hot labels in the classifier's loss, in [0, 1]; the rest is
-        that of the embeddings (beta).
+        Weight of the one-hot labels in the classifier's loss, in [0, 1] (beta); the
+        embeddings have the remaining weight.
     temperature : float, default=2.0
-        Softens the probabilities that teach the embeddings (tau).
+        Softens the probabilities that are targets of the embeddings (tau).
     confidence_cap : float, default=0.9
-        Probability of the true class above which the auxiliary layer is held back, in
+        Probability of the true class above which the auxiliary layer is penalised, in
         (0, 1] (alpha).
     backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
@@ -47,21 +47,22 @@ class LabelEmbedClassifier(LabelLearningClassifier):
     Attributes
     ----------
     labels_ : ndarray of shape (n_classes, n_classes)
-        The embeddings, which start as the identity: row c tells how alike class c is to
-        each other. They do not decide: the predicted class is the largest of
-        :meth:`transform`'s outputs.
+        The embeddings, which start as the identity: row c holds the similarities of
+        class c to the others. Predictions do not use them: the predicted class has the
+        largest of :meth:`transform`'s outputs.
     classes_, n_features_in_, feature_names_in_, history_, n_iter_, net_
         As in :class:`LwALClassifier`.
 
     See Also
     --------
-    LwALClassifier : Labels that are the means of their samples.
+    LwALClassifier : Represents each class by the mean of its samples.
 
     Notes
     -----
-    The formulas stand at the top of ``sklearn_lwal/heads/embedding.py``. One of the
-    terms is a sum over the batch, so its weight goes with ``batch_size``; in it sample
-    weights count relative to each other, so a row of weight two is not quite two rows.
+    The formulas are at the top of ``sklearn_lwal/heads/embedding.py``. One term is a
+    sum over the batch, so its weight grows with ``batch_size``. In this term sample
+    weights are relative to their mean, so a row of weight two differs slightly from
+    two rows.
 
     References
     ----------

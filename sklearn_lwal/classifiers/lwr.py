@@ -1,4 +1,4 @@
-"""Learning with retrospection: one-hot labels and one's own earlier predictions."""
+"""Learning with retrospection: one-hot labels and the model's earlier predictions."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -13,9 +13,9 @@ from ._base import LabelLearningClassifier
 class LWRClassifier(LabelLearningClassifier):
     r"""Softmax classifier that also learns from its own earlier predictions.
 
-    Every k epochs the predictions of each training sample, softened by a temperature T,
-    are stored, :math:`q = softmax(z_{old} / T)`. After k epochs the loss in epoch e of
-    E, counted from 1, becomes ([1]_)
+    Every k epochs, training stores the predictions of each sample, softened by a
+    temperature T, :math:`q = softmax(z_{old} / T)`. After the first k epochs, the loss
+    in epoch e of E, counted from 1, is ([1]_)
 
     .. math:: (1 - a) CE + a T^2 KL(q \| softmax(z / T)), \quad
               a = b \lfloor e / k \rfloor k / E
@@ -23,14 +23,14 @@ class LWRClassifier(LabelLearningClassifier):
     Parameters
     ----------
     variant : {"paper", "lwal"}, default="paper"
-        "paper" is the above. "lwal" is what the authors of LwAL compared with:
+        "paper" is the loss above. "lwal" is the baseline of the authors of LwAL:
         :math:`a = b e / E`, and the second term is :math:`a KL(q \| softmax(z))`.
     update_every : int, default=5
         Epochs between two updates of the stored predictions (k).
     temperature : float, default=5.0
-        T in the above.
+        The temperature T of the stored predictions.
     retrospection : float, default=0.9
-        Weight of the stored predictions in the last epoch (b), in [0, 1].
+        Weight of the stored predictions at the end of training (b), in [0, 1].
     backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
     backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
@@ -40,12 +40,11 @@ class LWRClassifier(LabelLearningClassifier):
     standardize, average, l2, optimizer
         As in :class:`LwALClassifier`.
     max_epochs, lr, batch_size
-        As in :class:`STDClassifier`. ``max_epochs`` is E, also where training stops
-        early.
+        As in :class:`STDClassifier`. ``max_epochs`` is E, even if training stops early.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
     class_weight, warm_start, random_state, verbose, device, precision
-        As in :class:`LwALClassifier`; a warm start counts its epochs anew.
+        As in :class:`LwALClassifier`; a warm start counts its epochs from 1 again.
     max_grad_norm, compile, distributed, callbacks, net_params
         As in :class:`LwALClassifier`.
 
@@ -58,13 +57,13 @@ class LWRClassifier(LabelLearningClassifier):
 
     See Also
     --------
-    STDClassifier : The same without retrospection.
+    STDClassifier : Training without retrospection.
 
     Notes
     -----
     Training holds one float32 table of shape (n_samples, n_classes). A call of
-    :meth:`partial_fit` is a single pass, which has nothing to look back on: it trains
-    with plain cross-entropy.
+    :meth:`partial_fit` is a single pass without earlier predictions, so it trains with
+    plain cross-entropy.
 
     References
     ----------

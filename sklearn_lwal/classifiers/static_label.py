@@ -15,7 +15,7 @@ from ._base import LabelLearningClassifier
 class StaticLabelClassifier(LabelLearningClassifier):
     """Classifier whose latents are regressed to given class embeddings.
 
-    Trained with the Huber loss (delta 1) between the latent and the embedding of the
+    The loss is the Huber loss (delta 1) between the latent and the embedding of the
     class, averaged over dimensions ([1]_). A sample belongs to the class whose
     embedding is nearest.
 
@@ -23,11 +23,11 @@ class StaticLabelClassifier(LabelLearningClassifier):
     ----------
     label_embeddings : array-like, dict, callable or None, default=None
         The embedding of each class, p numbers. An array of shape (n_classes, p) has
-        them in the order of ``classes_``; a dict gives them by class (it may hold
-        others, too), and so does a DataFrame by its index; a callable is given the list
-        of the classes and returns the array, like the ``encode`` of a sentence encoder
-        where classes are names. It is called once, a warm start keeps what it gave; but
-        it is cloned and pickled with the classifier, so with a large encoder
+        them in the order of ``classes_``; a dict maps classes to embeddings (it may
+        hold other classes, too), and so does the index of a DataFrame; a callable takes
+        the list of the classes and returns the array, like the ``encode`` of a sentence
+        encoder if classes are names. It is called once, and a warm start keeps its
+        result; but it is cloned and pickled with the classifier, so for a large encoder
         ``dict(zip(names, encode(names)))`` is better. None is the identity: regression
         to one-hot labels.
     backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
@@ -63,9 +63,9 @@ class StaticLabelClassifier(LabelLearningClassifier):
 
     Notes
     -----
-    The latents begin near the mean of the embeddings, and the loss counts distances
-    above 1 only linearly: embeddings at a distance of about 1 from each other are
-    learned fastest, far larger ones need more epochs or a higher rate.
+    The latents start near the mean of the embeddings, and the loss is linear in errors
+    above 1. So embeddings at a distance of about 1 from each other are learned fastest;
+    much larger ones need more epochs or a higher learning rate.
 
     References
     ----------
@@ -104,7 +104,7 @@ def embeddings_of(given, classes):
         return np.eye(len(names), dtype=np.float32)
     what = "The 'label_embeddings' parameter"
     if callable(given):
-        what = "What the 'label_embeddings' callable returned"
+        what = "The array that the 'label_embeddings' callable returned"
         given = given(names)
     if hasattr(given, "index") and hasattr(given, "to_numpy"):
         given = dict(zip(given.index, given.to_numpy(), strict=True))
@@ -117,8 +117,8 @@ def embeddings_of(given, classes):
     fits = embeddings.ndim == 2 and embeddings.shape[1] > 0
     if not fits or len(embeddings) != len(names):
         raise ValueError(
-            f"{what} must be of shape (n_classes, p) with n_classes={len(names)}, one "
-            f"row a class in the order of classes_. Got shape {embeddings.shape}."
+            f"{what} must be of shape (n_classes, p) with n_classes={len(names)} and "
+            f"one row per class in the order of classes_. Got shape {embeddings.shape}."
         )
     with np.errstate(over="ignore"):
         embeddings = embeddings.astype(np.float32, order="C")
@@ -132,7 +132,7 @@ def embeddings_of(given, classes):
 
 
 def _as_numbers(given, what):
-    """Rows of numbers, also as tensors on any device, as a float64 array."""
+    """Convert rows of numbers, which may be tensors on any device, to float64."""
     try:
         if isinstance(given, (list, tuple, torch.Tensor)):
             given = [_as_array(row) for row in given]

@@ -1,4 +1,4 @@
-"""Standard training with one-hot labels, behind the face of the other classifiers."""
+"""Standard training with one-hot labels, with the other classifiers' interface."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -9,7 +9,7 @@ from ..heads.one_hot import CosineHead, OneHotHead, Regularization, SimplexHead
 from ._base import LabelLearningClassifier
 
 HEADS = {"linear": OneHotHead, "cosine": CosineHead, "etf": SimplexHead}
-# Learning rate of the scale of cosines, relative to that of the weights.
+# Learning rate of the cosines' scale, relative to that of the weights.
 SCALE_RATE = 10.0
 
 
@@ -29,26 +29,26 @@ class STDClassifier(LabelLearningClassifier):
     Parameters
     ----------
     scores : {"linear", "cosine", "etf"}, default="linear"
-        What the class scores are, with z the outputs of the dense layer. "linear": z.
-        "cosine": a learned scale times the cosine between z and the class's label,
-        which is learned (NormFace [4]_ on top of the dense layer). "etf": the same with
-        labels that stay at the corners of a simplex, an equiangular tight frame [5]_.
+        The class scores, with z the outputs of the dense layer. "linear": z. "cosine":
+        a learned scale times the cosine between z and the learned label of the class
+        (NormFace [4]_ on top of the dense layer). "etf": the scaled cosines with fixed
+        labels at the corners of a simplex, an equiangular tight frame [5]_.
     label_smoothing : float, default=0.0
         Share eps of the target that is spread evenly over all K classes, that of the
         sample included [1]_, in [0, 1): the target is 1 - eps + eps / K for its class
-        and eps / K for each other, as in torch. Where the literature spreads eps over
-        the K - 1 other classes, pass eps K / (K - 1).
+        and eps / K for each other, as in torch. To spread eps over the K - 1 other
+        classes, as some papers do, pass eps K / (K - 1).
     confidence_penalty : float, default=0.0
-        Weight beta of the entropy of the probabilities, which is rewarded [2]_.
+        Weight beta of the entropy of the probabilities, which the loss rewards [2]_.
     teacher_weight : float, default=0.0
         Weight alpha of teacher-free distillation [3]_, in [0, 1]: the target t is
         softmax(u / T) with u = 0.99 for the class of the sample and 0.01 / (K - 1)
         elsewhere. At a high T and M = K it is almost label smoothing by alpha.
     teacher_temperature : float, default=20.0
-        T in the above. It does not soften the probabilities that are compared with u.
+        The temperature T of the teacher. It does not soften the probabilities p.
     teacher_multiplier : float or None, default=None
-        M in the above. None is K, which makes KL a sum over the classes; the authors'
-        code averages it and sets 100 or 1 for the 100 classes of CIFAR-100.
+        The factor M in the loss. None is K, which makes KL a sum over the classes; the
+        authors' code averages it and sets 100 or 1 for the 100 classes of CIFAR-100.
     backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
         As in :class:`LwALClassifier`.
     backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
@@ -58,14 +58,14 @@ class STDClassifier(LabelLearningClassifier):
     standardize, average, l2, optimizer
         As in :class:`LwALClassifier`.
     max_epochs : int or "auto", default="auto"
-        Passes over the training data; "auto" is 20, or more where that makes fewer
-        than 1,000 steps; with a backbone that is trained 10, or 300 steps.
+        Passes over the training data. "auto" is 20, or more to reach 1,000 steps; with
+        a trained backbone it is 10, or more to reach 300 steps.
     lr : float, default=1e-3
         Learning rate, constant.
     batch_size : int or "auto", default="auto"
-        Rows of a training step, at most: "auto" is 50 a class, but at least 32 and at
-        most a twentieth of the rows, and at most 128 images for a backbone that is
-        trained.
+        Maximal number of rows in a training step. "auto" is 50 per class, but at least
+        32 and at most a twentieth of the rows, and at most 128 images for a trained
+        backbone.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
     class_weight, warm_start, random_state, verbose, device, precision
@@ -78,8 +78,8 @@ class STDClassifier(LabelLearningClassifier):
     labels_ : ndarray of shape (n_classes, n_classes)
         The one-hot labels or, for cosines, the directions of the classes. As with
         learned labels, the predicted class is the one whose label is nearest to
-        :meth:`transform`'s output (with cosines and ``class_weight``, which is added
-        to them, not always).
+        :meth:`transform`'s output. The exception is cosines with ``class_weight``,
+        whose logarithm is added to them.
     classes_, n_features_in_, feature_names_in_, history_, n_iter_, net_
         As in :class:`LwALClassifier`.
 

@@ -11,7 +11,7 @@ from torch import nn
 FAR_FROM_ZERO = 1e3
 
 
-# Mean squared length of the standardised features, whatever their number, so that one
+# Mean squared length of the standardised features for any number of them, so that one
 # learning rate suits 4 features and 50,000. Backbones give about this many features:
 # for them the learning rate means the same as without this scaling.
 SQUARED_LENGTH = 1000
@@ -51,9 +51,9 @@ class Dense(nn.Linear):
 class StandardizedLinear(nn.Module):
     """A dense layer on standardised features ``(x - shift) * scale``.
 
-    The scale also brings the features to one mean squared length, whatever their
-    number. In training shift and scale are folded into weight and bias, which are much
-    smaller than a batch; in evaluation they are applied to the features themselves.
+    The scale also brings the features to a mean squared length that does not depend on
+    their number. In training shift and scale are folded into weight and bias, which are
+    much smaller than a batch; in evaluation they are applied to the features.
 
     Parameters
     ----------

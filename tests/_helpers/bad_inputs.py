@@ -102,7 +102,7 @@ anything = st.recursive(
     ),
     max_leaves=12,
 )
-# Of the right length, which gets further.
+# The right length, so that inputs pass the first checks.
 columns = st.lists(scalars, min_size=N, max_size=N)
 
 
@@ -115,7 +115,7 @@ def _with(array, value, place):
 
 
 def _if_possible(convert, array):
-    """What is made of the array, or itself where that can not be made of it."""
+    """The converted array, or the array itself if the conversion fails."""
     try:
         return convert(array)
     except Exception:

@@ -61,7 +61,7 @@ def attributes(one):
             k: v for k, v in found["_buffers"].items() if k not in lasting
         }
     if "optimizer_" in found:
-        # What every call of fit sets in the net before it trains.
+        # Every call of fit sets these in the net before training.
         for name in ("max_epochs", "callbacks", "callbacks_", "criterion_"):
             found.pop(name)
     return found

@@ -14,8 +14,8 @@ from sklearn.preprocessing import normalize, scale
 
 from sklearn_lwal import LabelSearchCV
 
-# What a cell may differ by. The accuracy of a few hundred rows moves in larger steps,
-# so there it means the same predictions; of a log-loss above 1 it is the share.
+# Tolerance of one cell. The accuracy of a few hundred rows moves in larger steps, so
+# there it means equal predictions; for a log-loss above 1 it is relative.
 ATOL = 1e-3
 SPLIT = re.compile(r"split\d+_(test|train)_")
 
@@ -62,7 +62,7 @@ def both(*args, **options):
 
 
 def assert_same_results(ours, theirs, atol=ATOL):
-    """What cv_results_ hold of candidates and scores."""
+    """Compare candidates and scores in cv_results_."""
     ours, theirs = ours.cv_results_, theirs.cv_results_
     assert ours["params"] == theirs["params"]
     cells = [key for key in theirs if SPLIT.match(key)]
@@ -124,7 +124,7 @@ def both_warned(*args, **options):
 
 
 def error_of(Search, estimator, grid, X, y, fit=None, **options):
-    """What the search raises."""
+    """The exception that the search raises."""
     with pytest.raises(Exception) as caught:  # noqa: PT011
         Search(estimator, grid, **{"cv": 2, **options}).fit(X, y, **fit or {})
     return caught.value

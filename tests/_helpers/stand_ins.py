@@ -1,4 +1,4 @@
-"""What the pages of the guide ask for and a test can not have.
+"""Stand-ins for things that the guide needs and a test cannot have.
 
 A page that names a pretrained model or reads files begins with a comment that a reader
 does not see; it calls :func:`stand_in`. From then on everything on the page runs as it

@@ -1,4 +1,4 @@
-"""What hypothesis draws: data sets, the containers they come in, names of classes."""
+"""Hypothesis strategies: data sets, their containers, names of classes."""
 
 from dataclasses import dataclass, field
 

@@ -23,7 +23,7 @@ def run(method="STD", seed=12, **settings):
 
 
 def result(accuracy, seconds=0.5):
-    """Of a run with these test accuracies, in [0, 1]."""
+    """The record of a run with these test accuracies, in [0, 1]."""
     n = len(accuracy)
     losses = np.linspace(2, 1, n).tolist()
     return {

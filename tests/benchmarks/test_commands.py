@@ -59,7 +59,7 @@ def finished(*args):
 
 
 def kept(out):
-    """What there is of each file that counts as a result."""
+    """The contents of each file that counts as a result."""
     return {
         path.relative_to(out): (path.stat().st_mtime_ns, path.read_bytes())
         for path in out.rglob("*.json")

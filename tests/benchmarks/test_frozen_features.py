@@ -66,7 +66,7 @@ def test_the_default_backbone_has_the_plain_file(food, monkeypatch):
     (X, *_), (X_named, *_) = read(False), read(False, backbone="efficientnet_lite0")
     assert X.dtype == np.float32
     np.testing.assert_array_equal(X, X_named)
-    # Of ImageNet's mean and standard deviation, of images all of one colour.
+    # ImageNet's mean and standard deviation; each image has a single colour.
     reds, mean, std = [60, 20, 140], 0.485, 0.229
     np.testing.assert_allclose(X[:, 0], (np.array(reds) / 255 - mean) / std, atol=0.1)
     X, _, X_test, _ = read()

@@ -147,7 +147,7 @@ def test_table_2_beside_the_printed_values():
             found[run] = {"label_distances": label_distances(n, RNG)}
     table = rows(tables.structure_table(found))
     assert table["LwAL10"][2::2] == ["0.544 ± 0.024", "0.494 ± 0.054"]
-    # Of learning with retrospection the paper has the best k.
+    # For learning with retrospection the paper reports the best k.
     assert table["LWR3k"][2::2] == ["-0.017 ± 0.068", "0.019 ± 0.068"]
     assert table["library default"][2::2] == ["", ""]
 

@@ -8,8 +8,8 @@ from made_up import numbers, rows
 from benchmarks import tables
 
 RNG = np.random.default_rng(0)
-# Of seeds 12, 123 and 1234, in percent: the best of STD is 60, 50 and 70, in epochs 4,
-# 2 and 4.
+# Seeds 12, 123 and 1234, in percent: the best of STD is 60, 50 and 70, in epochs 4, 2
+# and 4.
 STD = [[20, 30, 50, 60], [20, 50, 30, 40], [10, 20, 30, 70]]
 
 # Columns of the tables.
@@ -136,7 +136,7 @@ def test_time_reduced_counts_the_fastest_epoch():
         result["curves"]["seconds"] = [5.0] * 4
         result["fit_seconds"] = 20.0
     assert rows(tables.speed_tables(found))["LwAL"][TIME] == "-840"
-    # What is before and after the epochs counts as well: (1.6 + 0.75) / 0.8.
+    # Time before and after the epochs counts as well: (1.6 + 0.75) / 0.8.
     for result in slow.values():
         result["curves"]["seconds"] = [0.5] * 4
         result["fit_seconds"] = 3.6
@@ -150,7 +150,7 @@ def test_printed_values_stand_beside_ours():
     assert printed(table["LwAL"]) == ["65", "43.2 ± 0.2", "38.6 ± 0.3"]
     # The paper has no such row.
     assert printed(table["LwAL, refined"]) == ["", "", ""]
-    # What the paper did not reach.
+    # The paper did not reach this.
     assert table["LWR2k"][2] == "-"
     # The nearest kin of a backbone that the paper lacks.
     table = table_of({"LwAL": curves["LwAL"]}, backbone="efficientnet_lite0")

@@ -205,7 +205,7 @@ def test_figure_3(drawn):
     titles = [ax.get_title() for ax in drawn[0].axes]
     methods = [title.split(" (")[0] for title in titles]
     assert methods[:2] == ["WordNet", paper.FEATURES]
-    # Of learning with retrospection the best k, as in the paper.
+    # The best k of learning with retrospection, as in the paper.
     mean = {
         k: np.mean(tables.correlations([(r, found[r]) for r in runs if r.method == k]))
         for k in ("LWR2k", "LWR3k", "LWR5k")

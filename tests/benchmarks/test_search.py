@@ -43,7 +43,7 @@ def test_searches_take_turns():
 
 
 def searched(scores, best):
-    """What a search leaves of test scores, (n_folds, n_candidates)."""
+    """cv_results_ with these test scores, (n_folds, n_candidates)."""
     scores = np.array(scores)
     results = {f"split{i}_test_score": row for i, row in enumerate(scores)}
     results["mean_test_score"] = scores.mean(0)

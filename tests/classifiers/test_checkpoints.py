@@ -118,7 +118,7 @@ def jittered(image):
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(3)])
 def test_draws_once(random_state, iris, tmp_path):
-    # What None drew is in the checkpoint; an instance goes on from there.
+    # The checkpoint holds the seed drawn for None and the state of an instance.
     clf = STDClassifier(early_stopping=True, random_state=random_state)
     clf.set_params(checkpoint_dir=tmp_path, max_epochs=4)
     break_off(clf, 2, *iris)
@@ -203,7 +203,7 @@ def test_other_parameters_are_refused(name, iris, tmp_path):
     changed = clone(clf).set_params(**{name: PARAMETERS[name]})
     with pytest.raises(ValueError, match=name):
         changed.fit(*iris, resume=True)
-    # What does not matter may be another.
+    # Parameters that do not affect results may change.
     clf.set_params(verbose=0, memory=tmp_path / "memory")
     clf.fit(*iris, resume=True)
 

@@ -222,7 +222,7 @@ class TestRetrospection:
 
 
 def test_label_embeddings_learn_what_is_alike(digits):
-    # Of all pairs, the classes that are confused have the most similar embeddings.
+    # The pair of classes that are confused has the most similar embeddings.
     X, y = digits
     clf = LabelEmbedClassifier(lr=0.01, max_epochs=30, random_state=0).fit(X, y)
     similar = softmax(clf.labels_, axis=1)

@@ -1,4 +1,4 @@
-"""What a trained backbone is fed: augmented images, Datasets."""
+"""Inputs of a trained backbone: augmented images, Datasets."""
 
 import numpy as np
 import pytest

@@ -288,7 +288,7 @@ CORE = {
 
 
 def called(name, folder):
-    """What the core does, and its results."""
+    """Run the core and return its results."""
     work = CORE[name]
     takes_folder = name in ("files", "checkpoints")
     return work(folder) if takes_folder else work()

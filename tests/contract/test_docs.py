@@ -1,4 +1,4 @@
-"""What would rot in silence: pages nobody reaches, names without a page, dead links."""
+"""Faults of the docs: unreachable pages, names without a page, dead links."""
 
 import ast
 import doctest

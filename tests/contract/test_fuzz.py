@@ -26,7 +26,7 @@ ANSWERS = [
     "decision_function",
     "transform",
 ]
-# What scikit-learn's estimators say of inputs that they take all the same.
+# Warnings of scikit-learn's estimators about inputs that they accept.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:A column-vector y was passed"),
@@ -78,7 +78,7 @@ def assert_as_it_was(clf):
     assert clf.history_ == expected.history_
     np.testing.assert_array_equal(clf.labels_, expected.labels_)
     np.testing.assert_array_equal(clf.predict_proba(X), expected.predict_proba(X))
-    # What comes next is as if nothing had been tried, too.
+    # Further training is as if nothing had been tried, too.
     went_on = clf.partial_fit(X, Y).predict_proba(X)
     np.testing.assert_array_equal(went_on, WENT_ON[type(clf)])
 

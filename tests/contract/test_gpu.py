@@ -1,4 +1,4 @@
-"""What only a GPU shows: agreement with the CPU, streaming, steps that do not wait."""
+"""Tests that need a GPU: agreement with the CPU, streaming, steps without waits."""
 
 import warnings
 from collections import Counter
@@ -149,7 +149,7 @@ def test_steps_of_a_search_are_captured(clf, grid, digits, monkeypatch):
     monkeypatch.setattr(CudaGraphs, "capture", counted)
     clf = clone(clf).set_params(device="cuda", max_epochs=4, batch_size=50)
     with warnings.catch_warnings():
-        # Which tells of a capture that failed.
+        # The warning would report a failed capture.
         warnings.simplefilter("error", RuntimeWarning)
         LabelSearchCV(clf, grid, cv=2, refit=False).fit(
             images.reshape(len(images), -1), y

@@ -222,7 +222,7 @@ print("done")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits")
 def test_memory_and_time_are_bounded(saved, tmp_path):
-    """Of loading, and of all that is asked of a file that loads."""
+    """Bounds for loading, and for every use of a model that loads."""
     given = Path(__file__).parents[1], saved, tmp_path / "folder" / "model"
     arguments = map(str, given)
     (tmp_path / "folder").mkdir()

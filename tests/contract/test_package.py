@@ -1,4 +1,4 @@
-"""What importing the package brings along, and the demo."""
+"""Modules that importing the package loads, and the demo."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""What holds for any data, labels and parameters; hypothesis draws them.
+"""Properties for any data, labels and parameters; hypothesis draws them.
 
 Where a comment does not say why it cannot be, equal means bit for bit.
 """
@@ -130,7 +130,7 @@ class TestPermutedClasses:
         return before, clone(clf).fit(X, renamed, sample_weight=weight), order, X
 
     def assert_permuted(self, before, after, order, X):
-        # What was class c is now class order[c].
+        # The former class c is now class order[c].
         np.testing.assert_allclose(
             after.predict_proba(X)[:, order], before.predict_proba(X), atol=5e-3
         )

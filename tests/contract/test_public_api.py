@@ -1,4 +1,4 @@
-"""What users can name: every public name with its parameters, hints and docstrings.
+"""The public API: every public name with its parameters, hints and docstrings.
 
 ``public_api.txt`` lists it, so that a change shows as a diff. After one that is meant:
 ``python tests/contract/test_public_api.py``.

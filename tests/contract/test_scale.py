@@ -62,7 +62,7 @@ def classifier(frozen):
         lr=0.01, batch_size=64,
     )
 
-# What threads and kernels take, the same for few images as for many, comes on top.
+# Threads and kernels take additional memory, the same for few images as for many.
 for frozen in (True, False):
     classifier(frozen).fit(X[:500], y[:500]).score(X[:500], y[:500])
 used = next(line for line in open("/proc/self/status") if "VmData" in line)
@@ -82,7 +82,7 @@ print(json.dumps(scores))
 
 
 def run(script, path):
-    """What a script prints of the file, as JSON."""
+    """The JSON that a script prints about the file."""
     command = [sys.executable, "-c", script, str(path)]
     # One thread each: stacks of many threads would count as data.
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

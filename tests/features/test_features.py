@@ -76,7 +76,7 @@ def images():
 
 
 with warnings.catch_warnings():
-    # That those checks which pass matrices are left out.
+    # The warning says that checks which pass matrices are skipped.
     warnings.simplefilter("ignore", SkipTestWarning)
     transformers = [ImageFeatures(weights=None), TextFeatures(model=Lengths())]
     every_check = parametrize_with_checks(transformers)

@@ -125,7 +125,7 @@ def label_embed_loss(
     temperature=2.0,
     confidence_cap=0.9,
 ):
-    """Of (h, a, b, e): features, both layers' weights and biases, the embeddings.
+    """The loss at (h, a, b, e): features, both layers' parameters, embeddings.
 
     ``frozen`` is the same as it is behind the stop-gradients; finite differences
     move ``values`` alone.

@@ -213,7 +213,7 @@ class TestDegenerate:
     @pytest.mark.parametrize("d", [2, 5, 30])
     @pytest.mark.parametrize("rows_a_class", [1, 3])
     def test_nothing_scatters_within_the_classes(self, d, rows_a_class):
-        # What rounding leaves of the scatter is not positive definite.
+        # Rounding makes the scatter lose positive definiteness.
         for seed in range(5):
             rng = np.random.default_rng(seed)
             X = rng.normal(size=(10, d)).repeat(rows_a_class, 0)

@@ -100,7 +100,7 @@ def test_a_column_far_from_zero_keeps_its_digits():
     layer = layer.float().train()
     out = layer(X.float())
     np.testing.assert_allclose(out.detach(), exact.detach(), atol=1e-5)
-    # What the flag is for: folded, the same column is off by more than that.
+    # The flag is necessary: folded, the same column is off by more than that.
     layer.folds = True
     assert (layer(X.float()) - exact).abs().max() > 1e-3
 

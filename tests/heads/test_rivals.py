@@ -169,7 +169,7 @@ def test_one_hot_twin(dtype, weighted, n_classes, options):
     expected = twins.one_hot_loss(latents, target, w, **options)
     assert loss.item() == pytest.approx(expected, rel=0, abs=ATOL[dtype])
     torch.testing.assert_close(scores, z, rtol=0, atol=0)
-    # What is added counts in training only.
+    # The additional terms count in training only.
     expected = twins.one_hot_loss(latents, target, w)
     loss, _ = head.eval().latent_loss(z, y, weight)
     assert loss.item() == pytest.approx(expected, rel=0, abs=ATOL[dtype])
@@ -266,7 +266,7 @@ def test_label_embed_twin(dtype, weighted, options):
 @pytest.mark.parametrize("n_epochs", [2, 3, 4])
 @BUT_LABEL_EMBED
 def test_gradients(name, n_epochs, weighted):
-    # Of the heads with a past: before it counts, while it does, while it is renewed.
+    # Retrospection: before stored predictions count, while they do, at an update.
     head, batch = make_head(name, l2=0.1), make_batch(weighted, n=8)
     for _ in run_epochs(head, *batch, n_epochs):
         pass
@@ -275,7 +275,7 @@ def test_gradients(name, n_epochs, weighted):
 
 @WEIGHTED
 def test_gradients_of_label_embed(weighted):
-    # What is behind a stop-gradient stays where it is when the rest moves.
+    # Terms behind a stop-gradient stay constant when the rest moves.
     head, x, y, weight = label_embed_problem(weighted)
     x.requires_grad_()
     head.loss(head.training_latents(x)[0], y, weight)[0].backward()
@@ -297,7 +297,7 @@ def test_label_embed_features_get_no_gradient_from_the_auxiliary_layer():
 
 
 def test_label_embed_outputs_get_no_gradient_from_the_lesson():
-    # What is left is the softmax minus the targets; the cap is out of reach.
+    # The rest is the softmax minus the targets; the cap is out of reach.
     head, x, y, _ = label_embed_problem(False, confidence_cap=1.0)
     both = head.training_latents(x)[0].detach().requires_grad_()
     head.loss(both, y)[0].backward()

@@ -83,7 +83,7 @@ def networks(make_head, hidden=()):
             )
             for _ in range(N_CANDIDATES)
         ]
-        # What is alike in a fold is so in all its candidates.
+        # All candidates on a fold share these.
         for network in row:
             network.double()
             network.first_layer.set_statistics(*statistics[len(rows)])

@@ -1,4 +1,4 @@
-"""What candidates need, and how they are shared out to processes."""
+"""Memory and time that candidates need, and their distribution to processes."""
 
 import itertools
 
@@ -49,7 +49,7 @@ class TestNeeds:
             found = dict(
                 zip(map(type, dims), needs(candidates, folds(), 10), strict=True)
             )
-            # Of four classes.
+            # There are four classes.
             assert found[float].n_bytes > 2 * found[int].n_bytes
 
     def test_the_largest_fold_counts(self):
@@ -145,14 +145,14 @@ class TestShares:
 
 
 class Folds:
-    """What :class:`Plan` and the cells ask a search for."""
+    """The part of a search that :class:`Plan` and the cells use."""
 
     estimator, scoring, n_jobs, max_memory = CLF, None, 3, None
     return_train_score, verbose = False, 0
 
 
 class Before:
-    """What the cells know of the rows."""
+    """The data that the cells use."""
 
     folds = folds()
     pairs = [(np.arange(600), np.arange(10))]

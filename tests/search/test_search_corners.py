@@ -117,7 +117,7 @@ class TestWeights:
         fit = {"sample_weight": weight}
         options = {"cv": KFold(3), "scoring": None}
         check_same_answers(CLF, RATES, *data, fit, **options)
-        # What is made of that depends on the version of scikit-learn.
+        # The result depends on the version of scikit-learn.
         weight[:60] = 0
         ours, theirs, _ = both_warned(CLF, RATES, *data, fit, refit=False, **options)
         assert_same_results(ours, theirs)

@@ -1,4 +1,4 @@
-"""What a search shows: GridSearchCV's results, whoever has trained the candidates.
+"""The interface of a search: GridSearchCV's results, however it trains candidates.
 
 The engine is one that fits candidates one by one, so what is found must be equal.
 """

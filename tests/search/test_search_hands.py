@@ -186,7 +186,7 @@ class Following(Recorder):
 @AS_IN_1_9
 class TestCallbacks:
     def seen(self, make, estimator, grid, X, y, fit=None, **options):
-        """What callbacks have seen of both searches, and the searches."""
+        """Both searches, and everything that callbacks have seen of them."""
         seen, fitted = [], []
         for Search in SEARCHES:
             callback, options = make(), {"cv": 2, **options}

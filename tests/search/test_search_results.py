@@ -1,4 +1,4 @@
-"""What a fitted search holds: the same as GridSearchCV, of the same kinds."""
+"""Attributes of a fitted search: the values and types of GridSearchCV."""
 
 import copy
 import pickle

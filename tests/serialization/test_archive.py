@@ -50,7 +50,7 @@ def bits(tensor):
 
 def test_round_trip(path):
     assert_read(path)
-    # What others who read the format see.
+    # Other readers of the format see this.
     seen = safetensors.torch.load_file(path)
     assert torch.equal(seen["float"], TENSORS["float"])
 

@@ -298,7 +298,7 @@ def test_a_device_that_is_asked_for_or_not_there(iris, tmp_path):
         content["parameters"]["device"] = other
 
     forge(path, change)
-    with pytest.warns(UserWarning, match="is not there") as caught:
+    with pytest.warns(UserWarning, match="is not available") as caught:
         again = sklearn_lwal.load(path)
     assert caught[0].filename == __file__
     assert again.device == "auto"

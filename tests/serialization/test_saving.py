@@ -1,4 +1,4 @@
-"""What is written to a file, what can not be, and what stays where writing fails."""
+"""Contents of files, values that cannot be written, and failed writes."""
 
 import numpy as np
 import pytest

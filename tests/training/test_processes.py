@@ -70,7 +70,7 @@ def fitted(name):
 
 
 def train_part(rank, folder):
-    """What one of the processes does."""
+    """Run one of the processes."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     address = f"file://{folder}/meeting"

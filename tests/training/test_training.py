@@ -1,4 +1,4 @@
-"""What training is given, what it leaves behind, and that it can be repeated."""
+"""Inputs of training, its results, and their reproducibility."""
 
 import gc
 import math

@@ -1,4 +1,4 @@
-"""What tells one parameter's value from another, in this process and the next."""
+"""Fingerprints tell parameter values apart, in this process and the next."""
 
 import functools
 

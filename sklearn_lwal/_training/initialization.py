@@ -1,4 +1,4 @@
-"""What comes before the first step: units of the features, class means, the start."""
+"""Initialisation before the first step: units, class means and a closed-form start."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,20 +11,19 @@ from .batch_norm import recalibrate
 from .dataset import LabelledRows
 from .units import ColumnStatistics, change_units, set_units, standardizes
 
-# Rows that a covariance is taken from. With more, the accuracy of the start still
-# rises a little, that after an epoch does not.
+# Rows from which a covariance is estimated. More raise the accuracy of the start a
+# little, but not the accuracy after an epoch.
 SAMPLE_ROWS = 10_000
-# A backbone soon changes what held-out rows say of its first features. With more
-# shrinkage the head keeps out of directions of little scatter: as accurate, and less
-# sure of itself where it is wrong.
+# Training soon changes a backbone's features, so held-out rows can not choose here.
+# Strong shrinkage avoids directions of little scatter: it is as accurate, and less
+# confident where it is wrong.
 TRAINED_SHRINKAGES = (0.9,)
-# Dimensions beyond those that discriminate count from the start: features that training
-# will change may come to differ along any direction.
+# Spare dimensions count fully from the start: trained features may come to differ
+# along any direction.
 TRAINED_SPARE_LENGTH = 1.0
-# Images whose features tell units, class means and start before a backbone is trained.
+# Images that give units, class means and the start before a backbone is trained.
 SAMPLE_IMAGES = 5_000
-# Above this many columns fewer rows are taken, and the arithmetic is done in the
-# space that they span.
+# With more columns than WIDE fewer rows are used, in the space that they span.
 WIDE, WIDE_ROWS, WIDE_VALUES = 4096, 2000, 100_000_000
 
 
@@ -59,7 +58,7 @@ def prepare(
     find_temperature : bool, default=False
         Whether the head takes the temperature of that start, too.
     seed : int
-        Draws the sample that statistics are taken from.
+        Draws the sample for the statistics.
 
     Returns
     -------
@@ -80,7 +79,7 @@ def prepare(
             units = ColumnStatistics.of(train, sample)
             set_units(module, units)
         if len(module.hidden):
-            # Of untrained layers, which features are computed with.
+            # The statistics of untrained layers are part of the first features.
             recalibrate(module.hidden, (X for X, _, _ in sample.in_order()))
     elif learns_units and standardizes(module):
         units = _learned_units(net, train, units, generator)
@@ -88,7 +87,7 @@ def prepare(
         return units
     sums, masses = net.feature_sums(train, earlier)
     if starts:
-        # Hidden layers, which are drawn at random, make other features for each head.
+        # Random hidden layers give each head other features.
         known = {} if len(module.hidden) or module.backbone is not None else train.known
         start_head(module, sample, sums, masses, generator, find_temperature, known)
     if follows:
@@ -97,13 +96,13 @@ def prepare(
 
 
 def _sample(train, generator):
-    """Rows that statistics are taken from."""
+    """A sample of rows for the statistics."""
     size = sample_size(train.rows.shape[1], train.is_sparse)
     return train.sample(size, generator)
 
 
 def _learned_units(net, train, units, generator):
-    """Units of these rows and those before, which the net has from now on."""
+    """Update the net's units with these rows, and return them."""
     if net.module_.backbone is not None:
         if units is None or units.n_rows >= SAMPLE_IMAGES:
             return units
@@ -115,11 +114,11 @@ def _learned_units(net, train, units, generator):
 
 
 def _tell_class_features(net, sums, masses, n_rows, starts):
-    """Let the head know the class means of the features before its first step."""
+    """Give the head the class means of the features before its first step."""
     head = net.module_.head
     means = sums / safe_divisor(masses)[:, None]
     if head.feature_decay is not None:
-        # As much as the batches will have counted once they have come and gone.
+        # The weight that all batches together will have in the running means.
         share = min(1.0, net.batch_size / n_rows)
         masses = masses * (share / (1 - head.feature_decay))
     head.set_class_features(means, masses)
@@ -133,7 +132,7 @@ def _tell_class_features(net, sums, masses, n_rows, starts):
 def encoded(net, sample, first=True):
     """The features that the backbone gives for a sample of images.
 
-    One that has not been trained takes its batch-norm statistics from them.
+    An untrained backbone takes its batch-norm statistics from them.
     """
     if first:
         net.recalibrate(sample)
@@ -147,7 +146,7 @@ def encoded(net, sample, first=True):
 
 
 def sample_size(n_features, is_sparse=False):
-    """Rows to take statistics from."""
+    """Number of rows in the sample for the statistics."""
     if n_features <= WIDE:
         return SAMPLE_ROWS
     return WIDE_ROWS if is_sparse else min(WIDE_ROWS, 1 + WIDE_VALUES // n_features)
@@ -157,12 +156,12 @@ def sample_size(n_features, is_sparse=False):
 def start_head(module, sample, sums, masses, generator, find_temperature, known):
     """Put the head where discriminant analysis of its input would put it.
 
-    ``known`` keeps what has been found for other heads on the same features.
+    ``known`` caches starts for other heads on the same features.
     """
     head = module.head
     layer = head.linear
     n_classes, output_dim = head.labels.shape
-    # Double precision is not to be had everywhere.
+    # MPS has no double precision.
     place = "cpu" if layer.weight.device.type == "mps" else layer.weight.device
     sums, masses = (part.to(place, torch.float64) for part in (sums, masses))
     means = sums / safe_divisor(masses)[:, None]
@@ -181,9 +180,9 @@ def start_head(module, sample, sums, masses, generator, find_temperature, known)
     if start.uses_prior:
         head.set_prior(discriminant.log_prior(masses))
     if len(found) == 0:
-        # Nothing tells the classes apart, or there is one: the random start is better.
+        # No direction separates the classes: the random start is better.
         return
-    # Rows of classes yet to come, in partial_fit, have no direction so far.
+    # In partial_fit, classes without rows have no direction yet.
     length = discriminant.SPARE_LENGTH if bool((masses > 0).all()) else 1.0
     length = length if module.backbone is None else TRAINED_SPARE_LENGTH
     found = discriminant.with_spare_rows(found, output_dim, generator, length)
@@ -194,7 +193,7 @@ def start_head(module, sample, sums, masses, generator, find_temperature, known)
 def _discriminant(module, sample, centre, means, sums, masses):
     """The discriminant start, and its rows as the layer's weight takes them.
 
-    ``means`` are those of the classes; ``sums`` are measured from ``centre``.
+    ``means`` are class means; ``sums`` are measured from ``centre``.
     """
     head, place = module.head, centre.device
     n_classes, output_dim = head.labels.shape
@@ -257,7 +256,7 @@ class _Span:
             self.rows = torch.cat([self.rows, extra])
 
     def gram(self):
-        # In double precision, a block of columns at a time.
+        # A block of columns at a time, to convert it to double precision.
         blocks = (block.double() for block in self.rows.split(WIDE, dim=1))
         return sum(block @ block.T for block in blocks)
 
@@ -278,7 +277,7 @@ class _SparseSpan:
         self.rows = rows
         self.extra = np.zeros((0, len(self.centre)))
         if means is not None:
-            # Means are standardised, but the rows have not been moved.
+            # The means are standardised; the sparse rows are scaled but not shifted.
             self.extra = _array(means) - _array(centre) + self.centre
 
     def gram(self):

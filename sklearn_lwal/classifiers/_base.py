@@ -207,7 +207,7 @@ class LabelLearningClassifier(
         self._rng = random_state(self.random_state)
         self._seed = torch_seed(self.random_state, self._rng)
         if distributed.rank_and_size()[1] > 1:
-            # What None drew differs between processes.
+            # random_state=None draws other seeds in each process.
             self._rng, self._seed = distributed.of_first((self._rng, self._seed))
 
     def _check_input(self, X, y, reset, digits):
@@ -241,7 +241,7 @@ class LabelLearningClassifier(
         if self.verbose:
             callbacks.insert(0, ("lwal_progress", EpochProgress()))
         if self.early_stopping and validated:
-            # Last, because it ends the epoch for all that come after it.
+            # Last, because it ends the epoch before any later callback runs.
             stopping = StopOnAccuracy(self.n_iter_no_change, self.tol)
             callbacks.append(("lwal_early_stopping", stopping))
         return callbacks
@@ -286,7 +286,7 @@ class LabelLearningClassifier(
         net.max_epochs = state.n_epochs
         rates = self.lr, self.backbone_lr
         if rates != self._rates and not (checkpoint and checkpoint.saved):
-            # Else a callback may have changed them since, a schedule that goes on.
+            # Otherwise a callback's schedule may have changed the rates: keep those.
             net.set_rate(*rates)
         self._rates = rates
         net.callbacks = self._callbacks(state.valid is not None)
@@ -316,8 +316,10 @@ class LabelLearningClassifier(
         """Measure the finished model on the rows that it was trained on."""
 
     def _drops(self, generator):
-        """Draws the dropout of hidden layers: the stream of the batches, as a bare
-        loop does, but not where another device or process has a part in it.
+        """The generator of the hidden layers' dropout.
+
+        On the CPU it is that of the batches, as in a bare loop. Other devices and
+        several processes need generators of their own.
         """
         device = torch.device(self.net_.device)
         rank, size = distributed.rank_and_size()
@@ -369,8 +371,7 @@ class LabelLearningClassifier(
         """Parameters with a rate of their own, a multiple of lr."""
         return []
 
-    # Whether the head starts by a formula instead of at random, and whether that
-    # gives it a temperature.
+    # Whether the head starts in closed form, and with the temperature of that start.
     _starts_closed_form = _finds_temperature = False
 
     def _hidden_sizes(self):

@@ -119,24 +119,23 @@ class SharedParameters:
 
 
 class FittedAttributes(SharedParameters, BaseEstimator):
-    """Tells parts, and type checkers, what ``fit`` sets.
+    """Names the attributes that ``fit`` sets, for mixins and type checkers.
 
-    Not a dataclass itself: what it names is no parameter.
+    It is no dataclass, so these names are no parameters.
     """
 
     @classmethod
     @cache
     def _get_param_names(cls):
-        # scikit-learn reads the signature at each look, which is most of what a clone
-        # costs.
+        # scikit-learn inspects the signature each time, most of the cost of a clone.
         return super()._get_param_names()
 
-    # Parameters that are numbers in the head's loss or scores, and nothing else.
+    # Parameters that enter the head's loss or scores as numbers alone.
     _stackable_params: tuple[str, ...] = ()
 
     @property
     def _active_terms(self) -> tuple[str, ...]:
-        """What a training step computes only where it is asked for."""
+        """Terms of the loss that the parameters switch on."""
         return tuple(name for name in self._stackable_params if getattr(self, name))
 
     classes_: NDArray
@@ -160,7 +159,7 @@ class FittedAttributes(SharedParameters, BaseEstimator):
         check_is_fitted(self)
         return copy.copy(self)
 
-    # Read from the net, so that they are those of its weights, whoever has set these.
+    # These are read from the net, so they always belong to its current weights.
 
     @property
     def _net(self):

@@ -8,7 +8,7 @@ from .._utils.class_labels import plain, same_labels
 from .._utils.fingerprint import fingerprint
 from .._utils.validation import check_no_missing, reading
 
-# What may change between two calls that train the same model.
+# Parameters that may change between two calls that train the same model.
 FREE = frozenset(
     [
         "max_epochs",
@@ -34,14 +34,14 @@ FREE = frozenset(
 
 
 def built_from(estimator):
-    """What the estimator's model depends on, by parameter, as ``(hash, words)``."""
+    """The parameters that shape the model, by name, as ``(hash, words)``."""
     return described(estimator, estimator.get_params(deep=False).keys() - FREE)
 
 
 def described(estimator, names):
-    """Tells whether parameters have changed, without keeping them, and what they are.
+    """Hashes that tell whether parameters have changed, and words for messages.
 
-    A dict of str to ``(hash, words)``, in the order of the parameters.
+    Returns a dict of str to ``(hash, words)``, in the order of the parameters.
     """
     parameters = estimator.get_params(deep=False)
     return {k: _described(v) for k, v in parameters.items() if k in names}

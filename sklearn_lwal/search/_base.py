@@ -30,12 +30,12 @@ from ._scheduler import Scheduler
 
 
 class JointSearchMixin(BaseEstimator):
-    """Lets scikit-learn's own search run on stand-ins, which are trained together."""
+    """Runs scikit-learn's own search on proxies of candidates trained together."""
 
-    # Candidates that are drawn already.
+    # The candidates, once they are drawn.
     _candidates = None
-    # The copy that searches has more: the search that the user fits, the rows of X, who
-    # trains the candidates, and what ends when they have been evaluated.
+    # The copy that runs the search also holds the user's search, the rows of X, the
+    # Scheduler, and a stack of contexts that ends when all candidates are evaluated.
     _asked = _rows = _scheduler = _until_run = None
 
     def fit(self, X: Samples, y: Column | None = None, **params: Any) -> Self:
@@ -44,13 +44,13 @@ class JointSearchMixin(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            What ``estimator`` takes: features, or images for a backbone.
+            Features, or images where ``estimator`` has a backbone.
         y : array-like of shape (n_samples,)
             Classes.
         **params : dict
             For ``fit`` of the estimator, the scorers and the splitter, as in
             :meth:`sklearn.model_selection.GridSearchCV.fit`: ``sample_weight``,
-            ``groups``, and what metadata routing asks for.
+            ``groups``, and requested metadata.
 
         Returns
         -------
@@ -61,11 +61,11 @@ class JointSearchMixin(BaseEstimator):
         ValueError
             If a parameter, the grid or an input is not valid, or if no fit succeeded.
         Exception
-            With ``error_score="raise"`` that of the first fit that failed.
+            With ``error_score="raise"`` the error of the first fit that failed.
         """
         return self._fit(X, y, params)
 
-    # It ends what callbacks have begun, too.
+    # The context also ends the callbacks.
     @_fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X, y, params):
         try:
@@ -85,7 +85,7 @@ class JointSearchMixin(BaseEstimator):
             self._candidates = self._draw()
             plan = Plan(self, self._candidates, params, self._why_alone(y))
         except (AttributeError, TypeError, ValueError):
-            # scikit-learn finds the same, and tells in its own words.
+            # scikit-learn's own fit raises the same error.
             return None
         if self.verbose:
             print(plan.report())
@@ -99,7 +99,7 @@ class JointSearchMixin(BaseEstimator):
         search._scheduler = Scheduler(plan, self, X, y, splits)
         shown = self.verbose > 1
         search._candidates = [
-            # What scikit-learn prints, if anything, and what it is to fit.
+            # scikit-learn prints the parameters and fits the number.
             TaggedParams({**(plan.candidates[number] if shown else {}), NUMBER: number})
             for number in plan.order
         ]
@@ -111,7 +111,7 @@ class JointSearchMixin(BaseEstimator):
         search.n_jobs = 1
         try:
             with ExitStack() as search._until_run:
-                # Else a backend that is not of this process might get the stand-ins.
+                # Another backend might send the proxies to another process.
                 config = joblib.parallel_config(backend="sequential")
                 search._until_run.enter_context(config)
                 super(JointSearchMixin, search).fit(rows.numbers, y, **params)
@@ -120,7 +120,7 @@ class JointSearchMixin(BaseEstimator):
         search._hand_over()
 
     def _hand_over(self):
-        """The search that the user fits, which gets what this copy has found by now."""
+        """Give the user's search the results so far, and return it."""
         found = {name: v for name, v in vars(self).items() if name.endswith("_")}
         if "scorer_" in found:
             found["scorer_"] = self._asked._real_scorers(found["scorer_"])
@@ -132,7 +132,7 @@ class JointSearchMixin(BaseEstimator):
     def get_params(self, deep: bool = True) -> dict:
         """The parameters, by name; with ``deep`` those of the estimator, too."""
         if self._asked is not None:
-            # Messages show the search that the user fits.
+            # Messages show the user's search.
             return self._asked.get_params(deep)
         return super().get_params(deep)
 
@@ -151,7 +151,7 @@ class JointSearchMixin(BaseEstimator):
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
         if self._until_run is not None:
-            # What is fitted now, one at a time, is fitted as the user wants it.
+            # Single fits use the user's backend again.
             self._until_run.close()
         if self._candidates is None:
             evaluate = evaluate_candidates
@@ -159,7 +159,7 @@ class JointSearchMixin(BaseEstimator):
 
             def evaluate(_, **context):
                 if self._scheduler is not None and context:
-                    # Candidates are trained in another order.
+                    # The candidates are trained in an order of their own.
                     ids = self._scheduler.task_ids(self.n_splits_)
                     context["callback_ctx"].task_ids = ids
                 return evaluate_candidates(self._candidates, **context)
@@ -189,7 +189,7 @@ class JointSearchMixin(BaseEstimator):
         return None
 
     def _has_callbacks(self):
-        """Whether callbacks want to see the fits of candidates."""
+        """Whether callbacks follow the fits of candidates."""
         if not hasattr(self.estimator, "set_callbacks"):
             return False
         to_fits = [c for c in _callbacks(self) if hasattr(c, "max_propagation_depth")]
@@ -201,7 +201,7 @@ class JointSearchMixin(BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # GridSearchCV forgets that what predicts may transform, too.
+        # GridSearchCV drops the tags of transformers.
         tags.transformer_tags = get_tags(self.estimator).transformer_tags
         return tags
 

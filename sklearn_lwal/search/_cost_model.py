@@ -1,4 +1,4 @@
-"""What candidates need of memory and of time, and shares that take about as long."""
+"""Estimates of the memory and time of candidates, and equal shares of the work."""
 
 import copy
 import heapq
@@ -13,28 +13,27 @@ from .._training.dataset import n_batches
 from .._training.initialization import sample_size
 from ..classifiers._build import make_network
 
-# Tensors of the size of the weights that training one network takes: weight, gradient,
-# two moments, the state before a step, the average, copies in between and the start.
+# Training one network holds so many tensors of the size of its weights: weight,
+# gradient, two moments, the state before a step, the average, copies and the start.
 COPIES = 10
-# Tensors of the size of a batch's scores, or of its latents.
+# Training holds so many tensors of the size of a batch's scores or latents.
 INTERMEDIATE = 12
-# Bytes of a score: there are two copies of it for a while, and two more on their way
-# to another process, besides the one there.
+# Bytes of a score: it exists twice for a while. Sent to another process, it exists
+# twice more on the way and once there.
 SCORE, SENT_SCORE = 2 * 8, 5 * 8
-# Multiplications that take as long as what a step does besides: once a program, and
-# once more for each of its networks.
+# Overhead of a step, in multiplications that take as long: of the step itself, and of
+# each network in it.
 STEP, STEP_OF_EACH = 12_000_000, 200_000
-# The same of what comes before the first step, and its passes over the second moments
-# of the features.
+# Overhead of the start of a fit, and passes over the second moments of the features.
 START, MOMENTS = 150_000_000, 3
 
 
 class Need(NamedTuple):
-    """What one candidate takes.
+    """The memory and time of one candidate.
 
-    ``n_bytes`` are those of its training at its peak, ``n_sent`` those of its scores.
-    Times are in multiplications: ``work`` is that of training it beside others of as
-    many ``n_steps``, which takes ``shared`` once; all of a process take ``start`` once.
+    ``n_bytes`` is the peak of its training, ``n_sent`` the size of its scores. Times
+    are in multiplications: ``work`` is the candidate's own, ``shared`` is spent once
+    for all candidates of a process with as many ``n_steps``, ``start`` once a process.
     """
 
     n_bytes: float = 0.0
@@ -51,17 +50,17 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
     Parameters
     ----------
     estimators : list of classifiers
-        Not fitted; alike but for numbers and the width of their latents.
+        Not fitted; they differ in numbers and in the width of their latents alone.
     folds : list of Fold
     n_test_rows : int
-        To be scored in a fold.
+        Rows to be scored in each fold.
     are_sent : bool, default=False
         Whether the scores go to another process.
 
     Raises
     ------
     ValueError, TypeError, IndexError, RuntimeError, OverflowError
-        If X, y or a parameter is nothing to train with.
+        If X, y or a parameter is not valid.
     """
     X, y, *_ = folds[0]
     if 0 in np.shape(X):
@@ -79,7 +78,7 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
     for estimator in estimators:
         probe.set_params(**estimator.get_params(deep=False))
         batch = min(n_rows, probe._batch_size(n_rows, n_classes))
-        # Of an int, dimensions; of a float, those of each class.
+        # An int counts dimensions, a float dimensions for each class.
         dim = getattr(estimator, "output_dim", None)
         key = type(dim), dim
         if key not in known:
@@ -97,7 +96,7 @@ def needs(estimators, folds, n_test_rows, are_sent=False):
 
 
 def _sizes(estimator):
-    """Weights of its network, widths of what it makes of a row, and kind of labels."""
+    """The number of weights, the values that a row takes, and the kind of labels."""
     with torch.device("meta"):
         network = make_network(estimator)
     n_weights = sum(p.numel() for p in network.parameters())
@@ -106,15 +105,15 @@ def _sizes(estimator):
 
 
 def shares(lists, n_processes):
-    """Where to cut lists of :class:`Need`, so that all processes are done soonest.
+    """Cut lists of :class:`Need` so that the last process ends as early as possible.
 
     Returns
     -------
     cuts : list of lists of int
-        For each list the lengths of its parts, which are started in turn.
+        For each list the lengths of its parts. Processes take the parts in turn.
     """
     whole = sum(work for part in _cut(lists, np.inf) for _, work in part)
-    # From the least to cut: where it saves nothing, nothing is begun twice.
+    # The coarsest cut comes first and wins a tie, because each part costs a start.
     limits = whole / n_processes * np.geomspace(n_processes, 1, 8 * n_processes)
     cuts = [_cut(lists, limit) for limit in limits]
     best = min(cuts, key=lambda cut: _time_until_done(cut, n_processes))
@@ -122,7 +121,7 @@ def shares(lists, n_processes):
 
 
 def _cut(lists, limit):
-    """Parts (length, work) of each list, as long as the limit allows."""
+    """Parts (length, work) of each list, each of at most ``limit`` work."""
     return [_parts(one, limit) for one in lists]
 
 
@@ -141,7 +140,7 @@ def _parts(needs, limit):
 
 
 def _time_until_done(cut, n_processes):
-    """Until processes that take the parts in turn have finished the last."""
+    """The work of the busiest process, where processes take the parts in turn."""
     busy = [0.0] * n_processes
     for part in cut:
         for _, work in part:
@@ -149,12 +148,12 @@ def _time_until_done(cut, n_processes):
     return max(busy)
 
 
-# Where the system does not tell.
+# Assumed where the system does not tell.
 USUAL = 4 * 2**30
 
 
 def free_bytes(device):
-    """Bytes that are free on a torch.device, for the CPU those of the host."""
+    """Free bytes of a torch.device; for the CPU those of the host."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

@@ -1,4 +1,4 @@
-"""Classifiers before their first step, of which many begin alike."""
+"""Initialised fits: classifiers before their first step."""
 
 import copy
 
@@ -13,12 +13,12 @@ from ..classifiers._fit_state import begin_fit, epochs
 
 
 class CheckedFeatures:
-    """Features as training takes them, checked once for all folds.
+    """Features, checked once for all folds and laid out for training.
 
     Parameters
     ----------
     estimator : classifier
-        Which says where they lie.
+        Its device holds them.
     X : array-like, DataFrame or sparse matrix of shape (n, n_features)
     """
 
@@ -39,7 +39,7 @@ class FoldRows:
     ----------
     features : CheckedFeatures
     numbers : (n,) int array
-        Which of the features' rows they are.
+        Numbers of the features' rows.
     y : array-like of shape (n,)
     sample_weight : array-like of shape (n,) or None
     """
@@ -77,7 +77,7 @@ class InitializedFit:
     Parameters
     ----------
     estimator : classifier
-        Gets its net, and the attributes that come before training.
+        Gets ``net_`` and the other attributes that exist before training.
     rows : FoldRows
 
     Attributes
@@ -98,7 +98,7 @@ class InitializedFit:
         self.n_epochs = state.n_epochs
 
     def with_batches_of(self, size):
-        """The same with batches of so many rows."""
+        """The same fit with another batch size."""
         if size == self.net.batch_size:
             return self
         found = copy.copy(self)
@@ -110,29 +110,29 @@ class InitializedFit:
         return found
 
     def generator(self):
-        """The stream of random numbers that training goes on with."""
+        """The generator from which training draws."""
         found = torch.Generator()
         found.set_state(self.estimator._generator_state)
         return found
 
     @property
     def stream(self):
-        """Alike for starts that draw the same."""
+        """A key that fits with the same random numbers share."""
         return self.estimator._generator_state.numpy().tobytes()
 
     @property
     def width(self):
-        """Dimensions of the latent."""
+        """Number of latent dimensions."""
         return self.net.module_.head.linear.weight.shape[0]
 
     @property
     def n_features(self):
-        """Inputs of the head."""
+        """Number of the head's inputs."""
         return self.net.module_.head.linear.weight.shape[1]
 
     @property
     def shape(self):
-        """Alike for starts that one program can train, but for the latents' width."""
+        """A key of fits that one JointTrainer can train, whatever their width."""
         layers = [layer.shape for layer in self.net.module_.hidden.parameters()]
         n_valid = self.valid is not None
         batches = n_batches(len(self.train), self.net.batch_size)
@@ -142,10 +142,10 @@ class InitializedFit:
 
     @property
     def features_shape(self):
-        """Features of a row, as training reads them."""
+        """The shape of one row of features."""
         return tuple(self.train.rows.shape[1:])
 
 
 def taken(values, numbers):
-    """These rows, of an array-like, DataFrame or sparse matrix."""
+    """The rows with these numbers of an array-like, DataFrame or sparse matrix."""
     return values if numbers is None else _safe_indexing(values, numbers)

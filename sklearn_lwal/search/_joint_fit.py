@@ -1,4 +1,4 @@
-"""Candidates that memory has room for at once: trained, and their scores."""
+"""Joint fits: candidates trained at once, and their scores."""
 
 import contextlib
 import itertools
@@ -14,16 +14,16 @@ from ._stacked_fits import StackedFits
 
 
 class ScoreRequest(NamedTuple):
-    """Rows to be scored on: those of X with the numbers ``rows``, or all."""
+    """Rows to be scored: those of X with the numbers ``rows``, or all."""
 
-    # Place of the fold whose networks are asked.
+    # The number of the fold whose networks compute the scores.
     fold: int
     X: Any
     rows: np.ndarray | None
 
 
 class JointScores:
-    """Candidates trained on some folds, and what they say of rows to be scored on.
+    """Candidates trained on some folds, and their scores of the requested rows.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class JointScores:
     Attributes
     ----------
     errors, classes : list of lists
-        What a candidate's own fit would have raised, or None, and the classes that it
-        knows, by fold and candidate.
+        By fold and candidate: the error of the candidate's own fit or None, and its
+        classes.
     scores : dict of lists
-        Class scores by each candidate, None where there is anything amiss, which the
-        candidate tells in its own words when it is asked.
+        Class scores of each candidate, None where something is wrong: the estimator
+        itself then raises the error.
     trained : StackedFits or None
-        Stays in the process that has trained.
+        Is not sent to another process.
     """
 
     def __init__(self, classifiers, folds, questions, starts):
@@ -82,10 +82,10 @@ class JointFit:
     numbers : list of int
     plan : Plan
     before : Preprocessing
-        What comes before the classifiers, fitted.
+        Fitted.
     splits : RecordingSplitter
     parts : sequence of int
-        Which rows of a split are scored on.
+        Parts of a split that are scored, ``TEST`` and perhaps ``TRAIN``.
     """
 
     def __init__(self, numbers, plan, before, splits, parts):
@@ -93,11 +93,11 @@ class JointFit:
         self.splits, self.parts = splits, parts
         self.columns = {number: i for i, number in enumerate(numbers)}
         whole = [f for f, x in enumerate(before.folds) if not isinstance(x, Exception)]
-        # Folds on which nothing went wrong so far are all that is trained on.
+        # Folds whose preprocessing failed are left out.
         self.places = {fold: i for i, fold in enumerate(whole)}
         self.questions = {}
         for key in itertools.product(whole, parts):
-            # What a step can not transform, the candidate's estimator will not either.
+            # The candidate's estimator raises the same error when it is asked.
             with contextlib.suppress(Exception):
                 self.questions[key] = ScoreRequest(
                     self.places[key[0]], *before.asked(*key)
@@ -110,23 +110,23 @@ class JointFit:
         return classifiers, folds, self.questions, {} if starts is None else starts
 
     def train(self):
-        """Train here; what fits begin with is kept for the next joint fit."""
+        """Train in this process; initialised fits are kept for the next joint fit."""
         device = str(self.plan.classifiers[self.numbers[0]].device)
         self.take(JointScores(*self.task(self.before.starts.setdefault(device, {}))))
 
     def take(self, answers):
-        """Have the answers, or the error that kept all candidates from training."""
+        """Take the scores, or the error that stopped all candidates."""
         self.answers = answers
 
     @property
     def seconds(self):
-        """Of training, and of scoring that came with it."""
+        """Seconds of training and of scoring."""
         if isinstance(self.answers, Exception):
             return 0.0, 0.0
         return self.answers.seconds, self.answers.score_seconds
 
     def cell(self, number, fold):
-        """The cell of a candidate, or the error that its fit would raise."""
+        """The fitted candidate, or the error that its fit would raise."""
         if isinstance(self.answers, Exception):
             return self.answers
         if fold not in self.places:
@@ -139,7 +139,7 @@ class JointFit:
         )
 
     def _scores_of(self, fold, numbers):
-        """Each candidate's scores of the rows with these numbers, None if not known."""
+        """Each candidate's scores of the rows with these numbers, or None."""
         for part in self.parts:
             known = self.answers.scores.get((fold, part))
             if known and np.array_equal(self.splits.pairs[fold][part], numbers):
@@ -149,7 +149,7 @@ class JointFit:
     def _estimator(self, number, fold):
         trained, place = self.answers.trained, (self.places[fold], self.columns[number])
         if trained is None:
-            # Another process has trained it, and few ask for more than its answers.
+            # Another process has trained it and sent scores alone: train it again.
             own, place = clone(self.plan.classifiers[number]), (0, 0)
             trained = StackedFits([own], [self.before.folds[fold]])
         classifier = trained.estimator(*place)

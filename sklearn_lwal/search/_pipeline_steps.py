@@ -15,44 +15,44 @@ class FittedStep:
     Parameters
     ----------
     pipeline : Pipeline
-        Whose memory and verbosity count.
+        Its memory and verbosity count.
     place : int
-        Of the step among the Pipeline's.
-    X, y : of n rows
+        The step's number in the Pipeline.
+    X, y : array-likes of n rows
 
     Attributes
     ----------
-    made : of n rows
-        What the step made of X.
+    made : array-like of n rows
+        X, transformed.
     answers : dict
-        What it has made of other rows, by their part of the split.
+        Other rows, transformed, by their part of the split.
     """
 
     def __init__(self, pipeline, place, X, y):
-        # Alone in a Pipeline, which knows how steps are fitted.
+        # A Pipeline of this step alone fits it as scikit-learn does.
         alone, (name, step) = clone(pipeline), pipeline.steps[place]
         last, _ = pipeline.steps[-1]
         alone.steps = [(name, clone(step, safe=False)), (last, "passthrough")]
-        # It reports the step by its place in the whole, and nothing else.
+        # Its messages name the step's place in the whole Pipeline.
         told = pipeline._log_message(place), None
         alone._log_message = told.__getitem__
         self.made, self.answers = alone.fit_transform(X, y), {}
         self.name, self.fitted = alone.steps[0]
 
     def answer(self, part, X):
-        """What it makes of the rows of a part."""
-        # Not by the Pipeline, which may take steps without any state for unfitted.
+        """Transform the rows of a part of the split."""
+        # The Pipeline may take steps without any state for unfitted.
         idle = self.fitted is None or isinstance(self.fitted, str)
         self.answers[part] = X if idle else self.fitted.transform(X)
         return self.answers[part]
 
     def forget(self):
-        """Keep no rows, which would take up memory."""
+        """Drop the rows, which take up memory."""
         self.made, self.answers = None, {}
 
 
 class FoldSteps(NamedTuple):
-    """The steps fitted on a fold, as far as nothing went wrong; seconds it took."""
+    """The steps fitted on a fold up to the first error, and the seconds it took."""
 
     steps: list
     error: Exception | None = None
@@ -60,7 +60,7 @@ class FoldSteps(NamedTuple):
 
 
 def fit_steps(pipeline, n_known, X, rows, y, others, kept):
-    """Fit the steps of a Pipeline that are not known, and ask them about other rows.
+    """Fit the steps of a Pipeline that are not known, and transform other rows.
 
     Parameters
     ----------
@@ -68,18 +68,19 @@ def fit_steps(pipeline, n_known, X, rows, y, others, kept):
         Not fitted.
     n_known : int
         Steps that are fitted already.
-    X, rows : of any rows, and int array or None
-        What those make of the training rows: the rows of X with these numbers, or all.
-    y : of as many rows
+    X : array-like
+    rows : int array or None
+        Training rows after the known steps: the rows of X with these numbers, or all.
+    y : array-like of as many rows
     others : dict of (X, rows)
-        What they make of other rows, by the part of the split.
+        Other rows after the known steps, by the part of the split.
     kept : set of int
-        Places of the steps whose rows are needed again.
+        Numbers of the steps whose output is needed again.
 
     Returns
     -------
     FoldSteps
-        The others; the last step of the Pipeline is left out.
+        The newly fitted steps; the last step of the Pipeline is left out.
     """
     steps, failure, begin = [], None, time.perf_counter()
     try:
@@ -91,7 +92,7 @@ def fit_steps(pipeline, n_known, X, rows, y, others, kept):
         failure = error
     seconds = time.perf_counter() - begin
     for part, asked in [] if failure else others.items():
-        # What a step can not transform, the candidate's estimator will not either.
+        # The candidate's estimator raises the same error when it is asked.
         with contextlib.suppress(Exception):
             _ask(steps, part, taken(*asked))
     for place, step in enumerate(steps, n_known):

@@ -1,4 +1,4 @@
-"""Which candidates of a search are trained together, and which one at a time."""
+"""The plan of a search: groups of candidates trained together, and single ones."""
 
 from collections import Counter
 from itertools import chain
@@ -19,15 +19,15 @@ from ._stacked_fits import groups_of, reason_not_stackable
 
 
 class Group(NamedTuple):
-    """Candidates that have in common what comes before their classifiers."""
+    """Candidates that share the preprocessing before their classifiers."""
 
-    # Makes it of X: Preprocessing or a class derived from it.
+    # Preprocessing or a class derived from it.
     make: Any
-    # Begins alike where its first steps are the same.
+    # Keys with the same first steps begin alike.
     key: tuple
-    # Of sample_weight, or empty.
+    # Holds sample_weight, or nothing.
     weights: dict
-    # Numbers of candidates, a list of those that one program can train.
+    # Lists of candidates' numbers; one JointTrainer can train each list.
     lists: list
 
 
@@ -37,23 +37,23 @@ class Plan:
     Parameters
     ----------
     search : estimator
-        Which fits the candidates.
+        The LabelSearchCV.
     candidates : list of dict
         Parameters.
     params : dict
-        What its ``fit`` is given besides X and y.
+        Arguments of its ``fit`` besides X and y.
     why_alone : str, optional
         A reason to train all of them one at a time.
 
     Attributes
     ----------
     n_processes : int
-        That train joint_fits side by side; 1 is this one.
+        Processes that train joint fits side by side; 1 is this one.
     """
 
     def __init__(self, search, candidates, params, why_alone=None):
         self.base, self.candidates = search.estimator, candidates
-        # Why a candidate is trained by itself; the classifiers of the others.
+        # By number: the reasons to train candidates alone, the others' classifiers.
         self.alone, self.classifiers = {}, {}
         self.groups = []
         if why_alone is not None:
@@ -90,28 +90,28 @@ class Plan:
         self.classifiers = {}
 
     def _processes(self, search):
-        # One process has a GPU to itself, and estimators stay where they were trained.
+        # One process has a GPU to itself. Scorers that want estimators need them here.
         devices = {resolve_device(c.device).type for c in self.classifiers.values()}
         if devices != {"cpu"} or asks_estimators(search.scoring):
             return 1
         backend, _ = get_active_backend()
-        # In threads the many small operations would wait for each other.
+        # Threads would wait for each other at each of many small operations.
         threads = getattr(backend, "supports_sharedmem", False)
         return 1 if threads else effective_n_jobs(search.n_jobs)
 
     def estimator(self, number):
-        """The candidate, not fitted."""
+        """The candidate with this number, not fitted."""
         parameters = clone(self.candidates[number], safe=False)
         return clone(self.base).set_params(**parameters)
 
     @property
     def order(self):
-        """Numbers of the candidates as they are trained."""
+        """Numbers of the candidates in the order in which they are trained."""
         lists = [numbers for group in self.groups for numbers in group.lists]
         return [*chain.from_iterable(lists), *self.alone]
 
     def report(self):
-        """What is trained together, and why the rest is not."""
+        """A text that says how many are trained together, and why others are not."""
         together = f"{len(self.classifiers)} candidates are trained together"
         if self.classifiers:
             n_programs = sum(len(group.lists) for group in self.groups)
@@ -125,7 +125,7 @@ class Plan:
 
 
 def _side_by_side(keys):
-    """The keys, so ordered that those that begin alike come one after the other."""
+    """The keys in an order that puts those that begin alike next to each other."""
     first = {}
     for place, key in enumerate(keys):
         for n in range(1, len(key) + 1):
@@ -134,7 +134,7 @@ def _side_by_side(keys):
 
 
 def _of_fit(search, params):
-    """What the fits of the candidates are given, of all rows; whether it was routed."""
+    """Arguments of the candidates' fits, for all rows, and whether they were routed."""
     if get_config()["enable_metadata_routing"]:
         return process_routing(search, "fit", **params).estimator.fit, True
     return {k: v for k, v in params.items() if k != "groups"}, False

@@ -1,4 +1,4 @@
-"""What comes before the classifiers of a search, once for all of them."""
+"""Backbones and Pipeline steps, fitted once for all candidates that share them."""
 
 import itertools
 import time
@@ -19,8 +19,8 @@ from ._pipeline_steps import fit_steps
 from ._stacked_fits import Fold
 
 TRAIN, TEST = 0, 1
-# Seconds of fitting steps from which on other processes may do it: those have to be
-# given the rows, and to give back what was made of them.
+# Seconds that the fit of the steps must take before other processes do it: the rows
+# have to be sent there, and their transforms back.
 WORTH_SENDING = 1.0
 # Parameters of a classifier that the features of its frozen backbone depend on.
 OF_FEATURES = (
@@ -33,7 +33,7 @@ OF_FEATURES = (
     "device",
     "verbose",
 )
-# A class derived from one of the library's that brings these is the user's own.
+# A subclass that overrides one of these may do anything, and is fitted as it is.
 METHODS = (
     "fit",
     "score",
@@ -45,15 +45,15 @@ METHODS = (
 
 
 class NotStackable(Exception):
-    """Why a candidate can not be trained together with others."""
+    """A candidate can not be trained together with others; the message says why."""
 
 
 class Data(NamedTuple):
-    """What is searched on.
+    """The data of a search.
 
-    ``pairs`` are the rows of the folds, two int arrays each; ``weights`` those of a
-    ``sample_weight`` for all rows, or empty; ``parts`` what candidates are scored on,
-    ``TEST`` and perhaps ``TRAIN``.
+    ``pairs`` are the training and test rows of each fold, two int arrays; ``weights``
+    holds a ``sample_weight`` for all rows, or nothing; ``parts`` are those on which
+    candidates are scored, ``TEST`` and perhaps ``TRAIN``.
     """
 
     X: Any
@@ -64,7 +64,7 @@ class Data(NamedTuple):
 
 
 class Preprocessing:
-    """The rows of X as they are.
+    """No preprocessing: the classifiers take the rows of X.
 
     Parameters
     ----------
@@ -74,37 +74,37 @@ class Preprocessing:
     key : tuple
         See :func:`split_pipeline`.
     earlier : Preprocessing or None
-        What came before the candidates trained until now.
+        The preprocessing of the group that was trained before.
     later : list of tuple
-        Keys of what comes before those to come.
+        Keys of the groups that are still to be trained.
     jobs : callable or None
-        Gives the results of joblib's calls by other processes, if there are any.
+        Runs joblib's calls in other processes, where there are any.
     """
 
-    # Whether steps took long until now.
+    # Whether the steps have been slow to fit so far.
     are_slow = False
 
     def __init__(self, estimator, data, key, earlier, later, jobs):
         self.data, self.key, self.X = data, key, data.X
-        # What the candidates' fits begin with, by device, for :class:`StackedFits`.
+        # Initialised fits by device, which :class:`StackedFits` reuses.
         self.starts = {}
         self.seconds = np.zeros(len(data.pairs))
-        # A Fold each, or the error that was raised on the way there.
+        # For each fold a Fold, or the error that its preprocessing raised.
         self.folds = [
             Fold(data.X, data.y, train, data.weights) for train, _ in data.pairs
         ]
 
     def asked(self, fold, part):
-        """What the classifiers are asked about: X and the numbers of its rows."""
+        """X and the numbers of the rows on which the classifiers are scored."""
         return self.X, self.data.pairs[fold][part]
 
     def whole(self, fold, classifier, estimator):
-        """The fitted estimator of which ``classifier`` is the fitted classifier."""
+        """The fitted estimator around the fitted classifier."""
         return classifier
 
 
 class BackbonePreprocessing(Preprocessing):
-    """What a frozen backbone gives for images, each of which it sees once."""
+    """A frozen backbone, which computes the features of each image once."""
 
     def __init__(self, estimator, data, key, earlier, later, jobs):
         begin = time.perf_counter()
@@ -129,19 +129,19 @@ class BackbonePreprocessing(Preprocessing):
 
 
 class PipelinePreprocessing(Preprocessing):
-    """What the steps of a Pipeline before its last make of the rows of each fold.
+    """The steps of a Pipeline before its last, fitted on each fold.
 
-    Steps that ``earlier`` has fitted, with the same parameters after the same steps,
-    are taken from there. Where fitting takes long the jobs do it, a fold each.
+    Steps that ``earlier`` has fitted with the same parameters, after the same steps,
+    are reused. Where fitting is slow the jobs do it, one fold each.
     """
 
     def __init__(self, estimator, data, key, earlier, later, jobs):
         super().__init__(estimator, data, key, earlier, later, jobs)
         self.are_slow = earlier is not None and earlier.are_slow
         n_known = steps_in_common(key, earlier.key) if earlier else 0
-        # What these have made is needed again; of the others it would take up memory.
+        # Later groups need the output of these steps alone.
         kept = {steps_in_common(key, other) - 1 for other in [key, *later]}
-        # Fitted steps of each fold, as far as nothing went wrong.
+        # The fitted steps of each fold, up to the first error.
         self.steps, tasks = [], {}
         for fold in range(len(self.folds)):
             known = earlier.steps[fold][:n_known] if n_known else []
@@ -159,7 +159,7 @@ class PipelinePreprocessing(Preprocessing):
                 step.forget()
 
     def _rows_of(self, fold):
-        """Of a fold what its known steps make of the rows, for :func:`fit_steps`."""
+        """The rows of a fold after its known steps, as :func:`fit_steps` takes them."""
         train, _ = self.data.pairs[fold]
         y = _safe_indexing(self.data.y, train)
         if not self.steps[fold]:
@@ -172,7 +172,7 @@ class PipelinePreprocessing(Preprocessing):
         return last.made, None, y, {k: (X, None) for k, X in last.answers.items()}
 
     def _fitted(self, tasks, jobs):
-        """What :func:`fit_steps` returns for each fold: here, or by the jobs."""
+        """The result of :func:`fit_steps` for each fold, from here or from the jobs."""
         found = {}
         for fold, task in tasks.items():
             if self.are_slow and jobs:
@@ -185,7 +185,7 @@ class PipelinePreprocessing(Preprocessing):
         try:
             results = [*jobs(delayed(fit_steps)(*tasks[fold]) for fold in left)]
         except Exception as error:
-            # Most likely a step that can not be sent.
+            # Most likely a step can not be pickled.
             warnings.warn(
                 f"Steps of a Pipeline are fitted in one process ({error}).",
                 RuntimeWarning,
@@ -195,7 +195,7 @@ class PipelinePreprocessing(Preprocessing):
         return found | dict(zip(left, results, strict=True))
 
     def _after(self, fold):
-        """The training rows as the steps make them."""
+        """The training rows after the steps."""
         steps, whole = self.steps[fold], self.folds[fold]
         if not steps:
             return whole
@@ -217,42 +217,42 @@ def steps_in_common(key, other):
     """The number of first steps that two keys of PipelinePreprocessing share."""
     pairs = zip(key, other, strict=False)
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
-    # Behind the class and the Pipeline's own parameters.
+    # The class and the Pipeline's own parameters come first in a key.
     return max(0, len([*same]) - 2)
 
 
 def split_pipeline(estimator, base, parameters, fit_params, routing):
-    """What comes before the classifier of a candidate, and the classifier.
+    """Separate a candidate's classifier from the preprocessing before it.
 
     Parameters
     ----------
     estimator : estimator
         Not fitted, with the parameters of the candidate.
     base : estimator
-        The same before they were set.
+        The estimator before its parameters were set.
     parameters : dict
         Those that the search sets.
     fit_params : dict
-        What else its ``fit`` is given, of all rows.
+        Further arguments of ``fit``, for all rows.
     routing : bool
         Whether metadata routing is on.
 
     Returns
     -------
     key : tuple
-        Candidates share what comes before where their keys are the same, and its first
-        steps where their first parts are.
+        Candidates with equal keys share their preprocessing; those whose keys begin
+        alike share its first steps.
     before : class
         :class:`Preprocessing` or one derived from it.
     classifier : LabelLearningClassifier
-        Not fitted, for what ``before`` makes of X.
+        Not fitted; takes the output of ``before``.
     weights : dict
-        Of ``sample_weight``, or empty.
+        Holds ``sample_weight``, or nothing.
 
     Raises
     ------
     NotStackable
-        If the estimator is not of a kind that is taken apart.
+        If the estimator can not be separated.
     """
     if type(estimator) is Pipeline:
         *names, last = (name for name, _ in estimator.steps)
@@ -287,7 +287,7 @@ def split_pipeline(estimator, base, parameters, fit_params, routing):
     return (make, *values), make, clone(estimator).set_params(**PLAIN), weights
 
 
-# A classifier of features.
+# Make a classifier of images one of features.
 PLAIN = {"backbone": None, "memory": None}
 
 
@@ -311,7 +311,7 @@ def _weights(fit_params, name):
 
 
 def _word(value):
-    """The same for values that are the same."""
+    """A key that equal values share; other objects are equal only to themselves."""
     if value is None or isinstance(value, (str, bytes, Number)):
         return type(value), value
     return id(value)

@@ -12,15 +12,15 @@ from sklearn.utils.validation import _num_samples
 from ..classifiers._backbone import host_labels
 from ..classifiers._predict import RESPONSES
 
-# What names of metrics stand for, and make_scorer makes: they ask for predictions.
+# The class of scorers that make_scorer and names of metrics give.
 SCORER = type(make_scorer(accuracy_score))
 
 
 class RealRows:
-    """X, and its rows by their numbers, which scikit-learn is given in the place of X.
+    """X, and the numbers of its rows that scikit-learn gets in place of X.
 
-    An array of numbers passes whatever scikit-learn checks, in any configuration, and
-    no row of X is copied before somebody wants to see it.
+    An array of numbers passes all of scikit-learn's checks in any configuration, and
+    no row of X is copied before it is needed.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class RealRows:
 
 
 class RecordingSplitter:
-    """A splitter that sees the real X, once: the splits of all candidates are alike.
+    """A splitter that splits the real X once, so that all candidates have its folds.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class RecordingSplitter:
         return next(f for f in in_turn if np.array_equal(self.pairs[f][0], numbers))
 
     def __getattr__(self, name):
-        # Metadata routing asks the splitter itself.
+        # Metadata routing reads attributes of the splitter.
         if name.startswith("__") or "cv" not in vars(self):
             raise AttributeError(name)
         return getattr(self.cv, name)
@@ -90,7 +90,7 @@ def _named(groups):
 
 
 class ScorerAdapter:
-    """A callable of the user's that scores: it is given real rows and estimators."""
+    """A user's scorer, which gets the real rows and the real estimator."""
 
     def __init__(self, function, rows):
         update_wrapper(self, function)
@@ -109,33 +109,33 @@ class ScorerAdapter:
 
 
 def scoring_on_rows(scoring, rows):
-    """The same ``scoring``, in which callables are :class:`ScorerAdapter`."""
+    """The same ``scoring`` with a :class:`ScorerAdapter` for each callable."""
     if isinstance(scoring, dict):
         return {name: scoring_on_rows(s, rows) for name, s in scoring.items()}
     return ScorerAdapter(scoring, rows) if asks_estimators(scoring) else scoring
 
 
 def asks_estimators(scoring):
-    """Whether ``scoring`` has callables that want real estimators."""
+    """Whether ``scoring`` has callables that need real estimators."""
     if isinstance(scoring, dict):
         return any(map(asks_estimators, scoring.values()))
     return callable(scoring) and type(scoring) is not SCORER
 
 
 class RealContext:
-    """A callback context whose hooks see the search and the rows themselves.
+    """A callback context whose hooks get the user's search and the real rows.
 
     Parameters
     ----------
     context : sklearn.callback.CallbackContext
     search : callable
-        Gives the search that the user fits, with what is known by now.
+        Returns the search that the user fits, with its results so far.
     rows : RealRows
 
     Attributes
     ----------
     task_ids : sequence of int or None
-        Those that the user expects of subtasks, by those that scikit-learn gives.
+        For each number that scikit-learn gives a subtask the one that users expect.
     """
 
     task_ids = None
@@ -166,33 +166,33 @@ class RealContext:
         return self.context.propagate_callback_context(sub_estimator.real)
 
 
-# Names a candidate among the parameters that are set; no parameter is called so.
+# The key of a candidate's number among its parameters; no parameter has this name.
 NUMBER = "#"
 
 
 class TaggedParams(dict):
-    """Parameters of a candidate and its number, which is set but not shown."""
+    """Parameters of a candidate, with its number, which messages do not show."""
 
     def __iter__(self):
-        # Of what scikit-learn prints; ``**`` asks for keys().
+        # scikit-learn prints by iteration; ``**`` calls keys().
         return (name for name in self.keys() if name != NUMBER)
 
     def __deepcopy__(self, memo):
-        # Nobody changes it, and only the number is looked at.
+        # Nothing changes it, and only its number is read.
         return self
 
 
 class FittedCandidate:
-    """A candidate trained on a fold.
+    """A candidate, fitted on a fold.
 
     Parameters
     ----------
     make : callable
-        Makes the fitted estimator, which few ask for.
+        Makes the fitted estimator, which few searches need.
     classes : array of shape (n_classes,), default=None
     scores : callable, default=None
-        From numbers of rows to their class scores, (n, n_classes), or None where the
-        estimator has to be asked.
+        From numbers of rows to their class scores, (n, n_classes), or to None where
+        the estimator itself must predict.
     """
 
     def __init__(self, make, classes=None, scores=lambda X: None):
@@ -204,12 +204,12 @@ class FittedCandidate:
 
 
 class CandidateProxy:
-    """An estimator to scikit-learn; its cell was trained together with others.
+    """The estimator that scikit-learn sees; ``fit`` fetches a fitted candidate.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted; set to the parameters of a candidate it is what this stands for.
+        The candidate that this stands for, not fitted.
     scheduler : Scheduler
     rows : RealRows
     """
@@ -220,7 +220,7 @@ class CandidateProxy:
 
     @property  # type: ignore[misc]
     def __class__(self):
-        # Messages name it.
+        # Messages name the class.
         return type(self.estimator)
 
     def __repr__(self):
@@ -228,7 +228,7 @@ class CandidateProxy:
 
     @property
     def real(self):
-        """The estimator itself, fitted if this is."""
+        """The estimator that this stands for, fitted if this is."""
         return self.estimator if self.cell is None else self.cell.estimator
 
     def __sklearn_clone__(self):
@@ -240,7 +240,7 @@ class CandidateProxy:
     def set_params(self, **parameters):
         self.number = parameters.get(NUMBER)
         if self.number is None:
-            # The best candidate, which is fitted by itself.
+            # The best candidate, which is refitted alone.
             self.estimator = clone(self.estimator).set_params(**parameters)
         return self
 
@@ -256,7 +256,7 @@ class CandidateProxy:
         if self.cell.scores(X) is not None:
             y, predicted = np.asarray(host_labels(y)), self.predict(X)
             if sample_weight is None and self.scheduler.labels_are_plain:
-                # accuracy_score would look at y anew for each candidate.
+                # accuracy_score would check y again for each candidate.
                 return float(np.mean(y == predicted))
             return accuracy_score(y, predicted, sample_weight=sample_weight)
         if sample_weight is not None:
@@ -276,7 +276,7 @@ class CandidateProxy:
         if name.startswith("__") or "cell" not in vars(self):
             raise AttributeError(name)
         if self.cell is None or name.startswith("_"):
-            # scikit-learn 1.6 asks for the metadata request itself.
+            # scikit-learn 1.6 reads the metadata request of the estimator.
             return getattr(self.estimator, name)
         if name == "classes_" and self.cell.classes is not None:
             return self.cell.classes
@@ -299,7 +299,7 @@ class CandidateProxy:
         return method
 
     def _of_rows(self, method):
-        """A method that is asked about numbers of rows."""
+        """The method, taking numbers of rows in place of rows."""
         if not callable(method):
             return method
 

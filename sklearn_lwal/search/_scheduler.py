@@ -20,21 +20,22 @@ from ._joint_fit import JointFit, JointScores
 from ._preprocessing import TEST, TRAIN, Data
 from ._proxies import NUMBER, FittedCandidate
 
-# Of the memory that is free.
+# Share of the free memory that a search may take.
 SHARE = 0.25
 
 
 class Scheduler:
-    """Trains the candidates of a plan and answers for each of them on each fold.
+    """Trains the candidates of a plan and gives each of them, fitted on each fold.
 
-    They are asked for in the order of the plan, and kept no longer than that takes.
+    scikit-learn asks for them in the order of the plan. Each joint fit is dropped
+    before the next one is trained.
 
     Parameters
     ----------
     plan : Plan
     search : LabelSearchCV
-        With the options.
-    X, y : of n rows
+        Its options count.
+    X, y : array-likes of n rows
     splits : RecordingSplitter
     """
 
@@ -42,7 +43,7 @@ class Scheduler:
         self.plan, self.search = plan, search
         self.X, self.y, self.splits = X, y, splits
         self.parts = (TRAIN, TEST) if search.return_train_score else (TEST,)
-        # Seconds of training, and of scores that came with it, by candidate and fold.
+        # Seconds of training and of scoring, by candidate and fold.
         self.seconds = {}
         self.bar = None
         self.release()
@@ -51,7 +52,7 @@ class Scheduler:
         """Forget what was trained."""
         self.joint_fit = self.fits_alone = None
         self.joint_fits = self._joint_fits()
-        # The fold that a candidate was asked for last, by its number.
+        # The last fold that each candidate was asked for, by its number.
         self.errors, self.last = {}, {}
         if self.bar is not None:
             self.bar.close()
@@ -59,16 +60,16 @@ class Scheduler:
 
     @cached_property
     def labels_are_plain(self):
-        """Whether y is a class a row, so that nothing can be said against it."""
+        """Whether y has one class for each row, so that its checks can be skipped."""
         with warnings.catch_warnings(), contextlib.suppress(ValueError, TypeError):
-            # That there are many classes is for others to say.
+            # The splitter warns of many classes already.
             warnings.simplefilter("ignore")
             y = np.asarray(host_labels(self.y))
             return y.ndim == 1 and type_of_target(y) in ("binary", "multiclass")
         return False
 
     def cell(self, number, rows):
-        """The cell of a candidate and the fold that is trained on these rows."""
+        """The candidate, fitted on the fold whose training rows these are."""
         fold = self.splits.fold(rows, self.last.get(number, -1))
         self.last[number] = fold
         of = self._fitted_alone if number in self.plan.alone else self._jointly_fitted
@@ -81,7 +82,7 @@ class Scheduler:
 
     def _jointly_fitted(self, number, fold):
         while self.joint_fit is None or number not in self.joint_fit.columns:
-            # Before the next takes memory, too.
+            # Free its memory before the next is trained.
             self.joint_fit = None
             self.joint_fit = next(self.joint_fits)
         return self.joint_fit.cell(number, fold)
@@ -108,7 +109,7 @@ class Scheduler:
         return JointFit(numbers, self.plan, before, self.splits, self.parts)
 
     def _here(self, group, before):
-        """Chunks that are trained in this process, one after the other."""
+        """Joint fits that this process trains, one after the other."""
         for numbers in group.lists:
             yield from self._one_after_other(numbers, before)
 
@@ -132,14 +133,14 @@ class Scheduler:
         except Exception as error:
             joint_fit.take(error)
             return joint_fit
-        # The estimate was too low, or somebody else has taken memory since.
+        # The estimate was too low, or another program has taken memory since.
         return self._trained(numbers[: len(numbers) // 2], before)
 
     def _in_processes(self, group, before):
-        """Chunks that the user's jobs train side by side."""
+        """Joint fits that the user's jobs train side by side."""
         parts, n = [*self._shares(group, before)], self.plan.n_processes
         if len(parts) == 1:
-            # Not worth a process of its own.
+            # A process of its own would not pay.
             yield from self._one_after_other(*parts, before)
             return
         lists = [one for part in parts for one in self._that_fit(part, before, n)]
@@ -160,14 +161,14 @@ class Scheduler:
                     yield joint_fits.pop(0)
         finally:
             with warnings.catch_warnings():
-                # joblib tells of results that nobody has asked for.
+                # joblib warns of results that nobody has read.
                 warnings.simplefilter("ignore")
                 getattr(results, "close", bool)()
 
     def _that_can_wait(self, lists, before):
-        """Some of the lists at a time, whose scores this process has room for.
+        """Groups of lists whose scores fit into the memory of this process.
 
-        joblib takes what is done, however long the scorers here are busy with others.
+        joblib keeps each result that is done while the scorers here are still busy.
         """
         n, some, used = self.plan.n_processes, [], 0.0
         for numbers in lists:
@@ -179,7 +180,7 @@ class Scheduler:
         yield some
 
     def _shares(self, group, before):
-        """The group's lists, cut so that all processes are done soonest."""
+        """The group's lists, cut so that the last process ends as early as possible."""
         found = [self._needs(numbers, before) for numbers in group.lists]
         lengths = shares(found, self.plan.n_processes)
         for numbers, parts in zip(group.lists, lengths, strict=True):
@@ -202,7 +203,7 @@ class Scheduler:
         self.bar.update(n_fits)
 
     def _room(self, numbers, n_processes):
-        """Bytes for each process; this one has what the others send."""
+        """Bytes for each process; one more share holds the scores that they send."""
         room = self.search.max_memory
         if room is None:
             device = self.plan.classifiers[numbers[0]].device
@@ -210,19 +211,19 @@ class Scheduler:
         return room / (n_processes + (n_processes > 1))
 
     def _that_fit(self, numbers, before, n_processes=1):
-        """Lists of candidates that memory has room for, of at least one each."""
+        """Lists of at least one candidate that fit into memory together."""
         room, part, used = self._room(numbers, n_processes), [], 0.0
         found = self._needs(numbers, before, are_sent=n_processes > 1)
         for number, need in zip(numbers, found, strict=True):
             if part and used + need.n_bytes > room:
                 yield part
-                # By now there may be more memory, or less.
+                # The free memory may have changed.
                 room, part, used = self._room(numbers, n_processes), [], 0.0
             part, used = [*part, number], used + need.n_bytes
         yield part
 
     def _needs(self, numbers, before, are_sent=False):
-        """What each of the candidates takes."""
+        """Memory and time that each candidate needs."""
         classifiers = [self.plan.classifiers[number] for number in numbers]
         folds = [fold for fold in before.folds if not isinstance(fold, Exception)]
         n_rows = max(
@@ -232,7 +233,7 @@ class Scheduler:
             if folds:
                 return needs(classifiers, folds, n_rows, are_sent)
         except (ValueError, TypeError, IndexError, RuntimeError, OverflowError):
-            # X or y is not what it should be, which training tells better.
+            # X or y is not valid; training raises the better error.
             pass
         return [Need()] * len(numbers)
 
@@ -247,11 +248,11 @@ class Scheduler:
         )
 
     def _fit_of(self, number, fold):
-        # A callback that raises an error keeps scikit-learn from asking for a fit.
+        # scikit-learn skips a fit where a callback raises an error.
         return next(fit for place, fit in self.fits_alone if place == (number, fold))
 
     def _fit_alone(self):
-        """The other candidates on each fold in turn, each with its place."""
+        """Pairs (candidate, fold) and their fits, of candidates fitted alone."""
         folds = range(len(self.splits.pairs))
         places = [*itertools.product(self.plan.alone, folds)]
         fits = self._jobs(
@@ -267,7 +268,7 @@ class Scheduler:
         return zip(places, fits, strict=True)
 
     def _jobs(self, calls, **options):
-        """Results of the calls, in turn, by the user's jobs."""
+        """Results of the calls in their order, computed by the user's jobs."""
         options |= {
             "n_jobs": self.search.n_jobs,
             "pre_dispatch": self.search.pre_dispatch,
@@ -275,7 +276,7 @@ class Scheduler:
         try:
             parallel = Parallel(**options, return_as="generator")
         except ValueError:
-            # Some backends only give all results at once.
+            # Some backends can only return all results at once.
             parallel = Parallel(**options)
         return iter(parallel(calls))
 
@@ -285,7 +286,7 @@ class Scheduler:
         return [number * n_splits + fold for number in order for fold in folds]
 
     def in_order(self, evaluated, n_splits, out):
-        """Candidates as they were given and what scikit-learn found for each cell."""
+        """The candidates as the user gave them, and the result of each fit."""
         found = {}
         for place, parameters in enumerate(evaluated):
             number = parameters[NUMBER]
@@ -300,7 +301,7 @@ class Scheduler:
 
 
 def _fit_alone(estimator, X, y, rows, fit_params):
-    """A fitted estimator, or the error, and the seconds that it took."""
+    """The fitted estimator or the error that fitting raised, and the seconds."""
     begin = time.perf_counter()
     given = _check_method_params(X, fit_params, rows)
     X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
@@ -312,7 +313,7 @@ def _fit_alone(estimator, X, y, rows, fit_params):
 
 
 def _next(results):
-    """The next result; the error where a process has died, of all that it had left."""
+    """The next result, or the error where a process has died."""
     try:
         return next(results)
     except StopIteration:

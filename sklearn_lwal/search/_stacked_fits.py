@@ -1,4 +1,4 @@
-"""Classifiers that differ in numbers alone, trained together on one or more folds."""
+"""Classifiers that differ in numbers alone, trained together on several folds."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from ..classifiers._predict import answer_dtype
 from ..heads.functional import number
 from ._initialized_fit import CheckedFeatures, FoldRows, InitializedFit, taken
 
-# Parameters that each candidate may have another value of, besides the options of its
-# head. They do not change what a fit starts from.
+# Parameters that may differ between candidates, besides the options of the head. They
+# do not change the initialisation.
 OWN = frozenset(["lr", "tol", "n_iter_no_change"])
-# Parameters that concern a fit of its own.
+# Parameters that count in single fits alone.
 WITHOUT_EFFECT = frozenset(["memory"])
-# Numbers that a step works through in the time that it takes to start its operations.
-# Narrower latents are padded, and trained with wider ones, where that adds fewer.
+# A step computes about so many numbers in the time that its launch takes. Narrow
+# latents are padded and trained with wider ones where that adds fewer.
 PADDING = 100_000
 
 
 class Fold(NamedTuple):
-    """Rows to train on: those of X and y with the numbers ``rows``, or all."""
+    """Training rows: those of X and y with the numbers ``rows``, or all."""
 
     X: Any
     y: Any
@@ -71,7 +71,7 @@ def reason_not_stackable(estimator):
     return None
 
 
-# What training in one trainer does not know of.
+# A JointTrainer supports these values alone.
 USUAL = {
     "callbacks": None,
     "checkpoint_dir": None,
@@ -84,22 +84,22 @@ USUAL = {
 
 
 def groups_of(estimators):
-    """Which of the classifiers are trained together: lists of their places.
+    """Lists of the places of classifiers that are trained together.
 
-    Those that one trainer may train come one after the other.
+    Those that one JointTrainer can train stand next to each other.
     """
     found, order = {}, []
     for place, estimator in enumerate(estimators):
         kind = _start_kind(estimator, without=("output_dim", "class_weight"))
         found.setdefault(kind, []).append(place)
-        # Batches may go with the learning rate.
+        # The batch size may depend on the learning rate.
         _, start = _start_kind(estimator)
         order.append((estimator.lr, start, estimator._active_terms))
     return [sorted(part, key=order.__getitem__) for part in found.values()]
 
 
 def _stackable_params(estimator):
-    """The options of the head that are numbers, by name."""
+    """The numeric options of the head, by name."""
     values = {name: getattr(estimator, name) for name in estimator._stackable_params}
     return {name: number(v) for name, v in values.items() if _is_number(v)}
 
@@ -109,7 +109,7 @@ def _is_number(value):
 
 
 def _start_kind(estimator, without=()):
-    """Alike for classifiers that start from the same network."""
+    """A key that classifiers with the same initialisation share."""
     free = {*OWN, *WITHOUT_EFFECT, *_stackable_params(estimator), *without}
     given = estimator.get_params(deep=False).items()
     known = [(name, _word(value)) for name, value in given if name not in free]
@@ -131,7 +131,7 @@ class StackedFits:
         Not fitted; one list of those that :func:`groups_of` made.
     folds : list of Fold
     starts : dict, optional
-        Keeps what fits begin with for the next group on the same folds.
+        Keeps initialised fits for the next group on the same folds.
     """
 
     @in_known_state
@@ -139,7 +139,7 @@ class StackedFits:
         begin = time.perf_counter()
         self.starts = {} if starts is None else starts
         self.estimators, self.folds = estimators, folds
-        # Errors name the class.
+        # The messages of errors name the class.
         key = "rows", type(estimators[0])
         if key not in self.starts:
             features = self.starts.setdefault("features", {})
@@ -175,13 +175,13 @@ class StackedFits:
         return found
 
     def _start(self, key, estimator, fold):
-        """Where the estimator's fit begins, or the error that it would raise."""
+        """The estimator's :class:`InitializedFit`, or the error that it would raise."""
         starts = self.starts
         if isinstance(starts.get(key), Exception):
             return starts[key]
         try:
             size = fold.batch_size(estimator)
-            # Class means of features that change are weighed by the batches to come.
+            # The batch size weighs the first class means of features that change.
             alike = *key, estimator._trains_features and size
             if alike not in starts:
                 starts[alike] = InitializedFit(_fresh(estimator), fold)
@@ -195,7 +195,7 @@ class StackedFits:
     def _stackable_rows(self):
         """Places (fold, candidate) in lists of rows, one for each JointTrainer.
 
-        A row is what has one stream of random numbers and the same weights; rows of one
+        A row has one stream of random numbers and the same weights; rows of one
         length and shape are trained by one JointTrainer.
         """
         rows = {}
@@ -222,8 +222,8 @@ class StackedFits:
     def _parts(self, row, size):
         """A row, or its parts that compute the same terms of the loss.
 
-        ``size`` numbers go into a term of one entry of each row. What is off for all
-        costs nothing, else it is computed for all.
+        A term costs ``size`` numbers for each entry. It is computed for all entries of
+        a part, or for none.
         """
         parts = {}
         for s, k in row:
@@ -233,7 +233,7 @@ class StackedFits:
         return [row] if idle * size <= PADDING else parts.values()
 
     def error(self, fold, candidate):
-        """What the candidate's own fit would have raised, or None."""
+        """The error that the candidate's own fit would have raised, or None."""
         entry = self.entries[fold][candidate]
         return entry.error if isinstance(entry, Candidate) else entry
 
@@ -245,7 +245,7 @@ class StackedFits:
     def scores(self, fold, X):
         """Class scores of rows, (n, n_classes) of each candidate, None after an error.
 
-        They may not be finite; the candidate's own answers would be an error then.
+        Where they are not finite the candidate's own predictions raise an error.
         """
         found = [None] * len(self.estimators)
         wanted = {}
@@ -264,7 +264,7 @@ class StackedFits:
 
     @in_known_state
     def estimator(self, fold, candidate):
-        """The candidate as its own fit on the fold would have left it, to predict."""
+        """The candidate, fitted as by its own fit on the fold, ready to predict."""
         entry = self.entries[fold][candidate]
         trainer, r, c = self.places[fold, candidate]
         found = copy.copy(entry.start.estimator)
@@ -277,9 +277,9 @@ class StackedFits:
 
 
 def _padded(rows):
-    """Lists of rows, of those whose widths are worth padding to the widest.
+    """Lists of rows that are worth padding to the widest latent among them.
 
-    ``rows`` are pairs of the row's start and the row.
+    ``rows`` are pairs of an :class:`InitializedFit` and its row.
     """
     found, widths = [], []
     for start, row in sorted(rows, key=lambda pair: pair[0].width):
@@ -294,7 +294,7 @@ def _padded(rows):
 
 
 def _fresh(estimator):
-    """A copy that a fit may change, with random numbers of its own."""
+    """A copy that a fit may change, with a random state of its own."""
     found = copy.copy(estimator)
     found.random_state = copy.deepcopy(estimator.random_state)
     return found
@@ -303,7 +303,7 @@ def _fresh(estimator):
 def _with_rows(estimator, folds, known):
     """The training rows of each fold, or an error; folds of one X share it.
 
-    ``known`` are features of other classes, too, by where their X lies.
+    ``known`` keeps checked features by the identity of X, for all classes.
     """
     errors = {}
     for fold in folds:
@@ -314,14 +314,14 @@ def _with_rows(estimator, folds, known):
             of_kind = errors if isinstance(features, Exception) else known
             of_kind[where] = features
         if isinstance(features, Exception) and numbers is not None:
-            # Only some rows may be bad.
+            # Perhaps only rows of other folds are bad.
             features, numbers = _features(estimator, taken(fold.X, numbers)), None
         if isinstance(features, Exception):
             yield features
             continue
         if numbers is None:
             numbers = np.arange(len(features.rows))
-        # A number stays one, and what has another length fails in a fit's own words.
+        # Numbers stay numbers; a wrong length raises the error of a single fit.
         given = _check_method_params(fold.X, fold.fit_params, fold.rows)
         weight = given.get("sample_weight")
         try:

@@ -1,4 +1,8 @@
-"""The house rules that a reader relies on: who imports what, and files stay short."""
+"""The house rules that a reader relies on: who imports what, and files stay short.
+
+``python tests/contract/test_layout.py`` prints the packages by floor, and the packages
+that each imports from.
+"""
 
 import ast
 import sys
@@ -155,3 +159,27 @@ def lines_of_code(function):
     has_docstring = ast.get_docstring(function) is not None
     start = first.end_lineno + 1 if has_docstring else first.lineno
     return function.end_lineno - start + 1
+
+
+def arrows():
+    """The rooms that each room imports from, as the code is."""
+    found = {room(path): set() for path in FILES}
+    for path in FILES:
+        rooms = {name.split(".")[0] for name in imports(path)}
+        found[room(path)] |= rooms - {room(path)}
+    return found
+
+
+def print_floors():
+    """Each room stands one floor above the highest room that it imports from."""
+    left, floor = arrows(), 0
+    while left:
+        ready = sorted(name for name, below in left.items() if not below & {*left})
+        for name in ready:
+            print(floor, name, "imports", ", ".join(sorted(left[name])) or "nothing")
+        left = {name: below for name, below in left.items() if name not in ready}
+        floor += 1
+
+
+if __name__ == "__main__":
+    print_floors()

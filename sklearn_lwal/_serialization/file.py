@@ -82,7 +82,7 @@ def read(path):
         If the file cannot be read.
     """
     path = as_path(path)
-    with naming(path), open(path, "rb", opener=_open_at_once) as file:
+    with naming(path), open(path, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("It is not a regular file. Pass the path given to save.")
         metadata = _metadata(_header(file))
@@ -164,8 +164,3 @@ def _checksum(text, tensors):
         found.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
         found.update(tensor.flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
-
-
-def _open_at_once(path, flags):
-    """Open without waiting for the writer of a named pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -149,10 +149,8 @@ def test_what_is_no_file(tmp_path):
         archive.read(tmp_path / "model")
     with pytest.raises(IsADirectoryError):
         archive.read(tmp_path)
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", "/dev/zero"):
-        with pytest.raises(ValueError, match="Pass the path"):
-            archive.read(path)
+    with pytest.raises(ValueError, match="Pass the path"):
+        archive.read("/dev/zero")
 
 
 def rewritten(path, text, number="1"):

@@ -222,14 +222,19 @@ def test_checkpoints(name, iris, tmp_path):
     assert any("params" in path.name for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("place", ["DenseRows.__init__", "inference_batches"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "_training.row_sources.DenseRows.__init__",
+        "classifiers._predict.inference_batches",
+    ],
+)
 def test_out_of_memory_outside_of_a_step(place, iris, monkeypatch):
     def fail(*args):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     clf = LwALClassifier(max_epochs=1).fit(*iris)
-    module = "_rows" if "Rows" in place else "_inference"
-    monkeypatch.setattr(f"sklearn_lwal.{module}.{place}", fail)
+    monkeypatch.setattr(f"sklearn_lwal.{place}", fail)
     with pytest.raises(MemoryError, match="fewer rows"):
         clf.fit(*iris).predict(iris[0])
 

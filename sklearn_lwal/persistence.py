@@ -29,23 +29,8 @@ from .classifiers._base import LabelLearningClassifier
 from .classifiers._net_state import STATE
 from .classifiers._restore import restore_net, set_resumption
 from .classifiers._save import LEFT_OUT
-from .classifiers.label_embed import LabelEmbedClassifier
-from .classifiers.lwal import LwALClassifier
-from .classifiers.lwr import LWRClassifier
-from .classifiers.static_label import StaticLabelClassifier
-from .classifiers.std import STDClassifier
 from .features._backbones import n_parameters
 
-CLASSES = {
-    Classifier.__name__: Classifier
-    for Classifier in (
-        LabelEmbedClassifier,
-        LWRClassifier,
-        LwALClassifier,
-        STDClassifier,
-        StaticLabelClassifier,
-    )
-}
 # The fields of a file and their types.
 FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
 # The fields of a fitted model, which ``classifiers._save`` writes, and their types.
@@ -196,12 +181,14 @@ def _naming(path):
 
 def _unfitted(saved, device, backbone, origin):
     """An unfitted classifier with the saved parameters, checked as in ``fit``."""
-    if saved["class"] not in CLASSES:
+    known_classes = _library_classes()
+    if saved["class"] not in known_classes:
         raise ValueError(
-            f"It holds a {shown(saved['class'])}, which is none of {sorted(CLASSES)}. "
+            f"It holds a {shown(saved['class'])}, which is none of "
+            f"{sorted(known_classes)}. "
             "A later version of sklearn_lwal may have it."
         )
-    Classifier, given = CLASSES[saved["class"]], saved["parameters"]
+    Classifier, given = known_classes[saved["class"]], saved["parameters"]
     known = {*Classifier().get_params(deep=False)} - LEFT_OUT
     own = origin is not None and origin.get("own") is not None
     if (origin is None) != (not own and given.get("backbone") is None):
@@ -228,6 +215,16 @@ def _unfitted(saved, device, backbone, origin):
         if isinstance(value, Integral) and abs(int(value)) > most:
             raise wrong(f"parameter {name!r}", value)
     return clf
+
+
+def _library_classes(base=LabelLearningClassifier):
+    """The library's own classifiers by name; a file may ask for no others."""
+    found = {}
+    for Classifier in base.__subclasses__():
+        if Classifier.__module__.split(".")[0] == archive.LIBRARY:
+            found[Classifier.__name__] = Classifier
+        found |= _library_classes(Classifier)
+    return found
 
 
 def _check_backbone(origin, own, backbone):

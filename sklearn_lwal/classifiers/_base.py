@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -373,6 +374,17 @@ class LabelLearningClassifier(
 
     # Whether the head starts in closed form, and with the temperature of that start.
     _starts_closed_form = _finds_temperature = False
+
+    def _saved_params(self):
+        """The parameters that ``save`` writes, by name."""
+        return self.get_params(deep=False)
+
+    def _params_as_fitted(self, stored):
+        """A context in which the parameters build the saved network's structure.
+
+        ``stored`` are the network's tensors in the file, which are not trusted.
+        """
+        return nullcontext()
 
     def _hidden_sizes(self):
         return check.check_hidden_layer_sizes(self.hidden_layer_sizes)

@@ -13,11 +13,7 @@ from .._serialization.checks import (
     wrong,
 )
 from .._training.history import CountedHistory
-from ..heads.adaptive_head import AdaptiveHead
-from ..heads.linear import StandardizedLinear
 
-# Attributes of modules that belong to their state besides tensors.
-FLAGS = {StandardizedLinear: "folds", AdaptiveHead: "uses_prior"}
 # Options of an optimizer that depend on the device and are not saved.
 IMPLEMENTATION = frozenset(["params", "fused", "foreach", "capturable"])
 # Fields of the dict that :func:`net_state` returns, and their types.
@@ -76,10 +72,9 @@ def set_net_state(net, saved):
 
 
 def _flags(net):
-    """Yield the attributes in ``FLAGS``: full name, module and attribute name."""
+    """Yield the ``state_flags`` of the modules: full name, module, attribute name."""
     for name, part in net.module_.named_modules():
-        flag = FLAGS.get(type(part))
-        if flag is not None:
+        for flag in getattr(type(part), "state_flags", ()):
             yield f"{name}.{flag}", part, flag
 
 

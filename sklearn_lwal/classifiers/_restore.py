@@ -4,20 +4,17 @@ The sizes in a file are not trusted: before memory is allocated, its tensors are
 compared with an outline of the network on torch's meta device, which uses none.
 """
 
-import contextlib
 from functools import partial
 
 import torch
 
 from .._serialization.checks import check_tensors, check_unstored, wrong
-from .._serialization.file import DAMAGED
 from .._training.units import ColumnStatistics
 from .._utils.rng import construct_seeded
 from ._build import build_net, make_network
 from ._net_state import set_net_state
 from ._open_set import OpenSetMixin
 from ._warm_start import built_from
-from .static_label import StaticLabelClassifier
 
 
 def restore_net(clf, fitted):
@@ -34,29 +31,13 @@ def restore_net(clf, fitted):
     stored = fitted["network"]
     if fitted["batch_size"] < 1:
         raise wrong("batch size", fitted["batch_size"])
-    with _embeddings_of(clf, stored):
+    with clf._params_as_fitted(stored):
         with torch.device("meta"):
             outline, _ = construct_seeded(0, partial(make_network, clf))
         check_tensors(stored, outline, "network")
         check_unstored(outline)
         build_net(clf, fitted["batch_size"])
     set_net_state(clf.net_, fitted)
-
-
-@contextlib.contextmanager
-def _embeddings_of(clf, stored):
-    """Set the saved embeddings of a :class:`StaticLabelClassifier` meanwhile."""
-    if not isinstance(clf, StaticLabelClassifier):
-        yield
-        return
-    kept, embeddings = clf.label_embeddings, stored.get("head.label_embeddings")
-    if not isinstance(embeddings, torch.Tensor):
-        raise ValueError(f"It has no label embeddings. {DAMAGED}")
-    clf.label_embeddings = embeddings.numpy()
-    try:
-        yield
-    finally:
-        clf.label_embeddings = kept
 
 
 def set_resumption(clf, fitted):

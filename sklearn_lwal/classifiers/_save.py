@@ -15,7 +15,6 @@ from .._utils.fingerprint import fingerprint, weights_of
 from .._utils.torch_state import in_known_state
 from .._utils.typing import FilePath
 from .._version import __version__
-from ..heads.static import StaticHead
 from ._net_state import net_state
 from ._parameters import FittedAttributes
 from ._warm_start import FREE, changed_parameters
@@ -104,10 +103,7 @@ def versions():
 
 def _parameters(clf, tensors):
     """The parameters except those in ``LEFT_OUT``, encoded."""
-    given = clf.get_params(deep=False)
-    head = clf.net_.module_.head
-    if isinstance(head, StaticHead) and _is_made(given["label_embeddings"]):
-        given["label_embeddings"] = head.label_embeddings.cpu().numpy()
+    given = clf._saved_params()
     if not isinstance(given["backbone"], (str, type(None))):
         del given["backbone"]
     found = {}
@@ -123,11 +119,6 @@ def _parameters(clf, tensors):
                 f"{error}. {advice}"
             ) from error
     return found
-
-
-def _is_made(embeddings):
-    """Whether the embeddings are computed or selected for the classes."""
-    return callable(embeddings) or hasattr(embeddings, "to_numpy")
 
 
 def _fitted(clf, tensors):

@@ -1,11 +1,13 @@
 """Fixed label representations, such as embeddings of the class names."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from .._serialization.file import DAMAGED
 from .._utils.class_labels import plain
 from ..heads.static import StaticHead
 from ._base import LabelLearningClassifier
@@ -95,6 +97,26 @@ class StaticLabelClassifier(LabelLearningClassifier):
     def _make_head(self, in_features, n_classes):
         embeddings = embeddings_of(self.label_embeddings, self.classes_)
         return StaticHead(in_features, torch.as_tensor(embeddings), l2=self.l2)
+
+    def _saved_params(self):
+        given = super()._saved_params()
+        embeddings = given["label_embeddings"]
+        if callable(embeddings) or hasattr(embeddings, "to_numpy"):
+            # The file holds the embeddings that they gave for the classes.
+            fitted = self.net_.module_.head.label_embeddings
+            given["label_embeddings"] = fitted.cpu().numpy()
+        return given
+
+    @contextlib.contextmanager
+    def _params_as_fitted(self, stored):
+        kept, embeddings = self.label_embeddings, stored.get("head.label_embeddings")
+        if not isinstance(embeddings, torch.Tensor):
+            raise ValueError(f"It has no label embeddings. {DAMAGED}")
+        self.label_embeddings = embeddings.numpy()
+        try:
+            yield
+        finally:
+            self.label_embeddings = kept
 
 
 def embeddings_of(given, classes):

@@ -33,6 +33,8 @@ class AdaptiveHead(Head):
         As for :class:`AdaptiveLabels`.
     """
 
+    state_flags = ("uses_prior",)
+
     def __init__(
         self,
         in_features,

@@ -36,6 +36,9 @@ class Head(nn.Module):
     # the means are constant.
     feature_decay: float | None = None
 
+    # Attributes that belong to the state of a saved head besides its tensors; bools.
+    state_flags: tuple[str, ...] = ()
+
     def __init__(self, in_features, output_dim, l2=0.0):
         super().__init__()
         self.linear = Dense(in_features, output_dim)

@@ -61,6 +61,8 @@ class StandardizedLinear(nn.Module):
         Its weight and bias become this layer's and apply to standardised features.
     """
 
+    state_flags = ("folds",)
+
     def __init__(self, linear):
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias

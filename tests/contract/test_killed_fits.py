@@ -15,7 +15,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn_lwal import LwALClassifier, LWRClassifier
-from _helpers.trained import small_net
+from tests._helpers.trained import small_net
 
 # A child can not use the threads of the process that it is forked from.
 torch.set_num_threads(1)

@@ -4,10 +4,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MIN := .venv-min
 
-.PHONY: demo test shuffled mutants test-min coverage lint types docs dist clean
+.PHONY: demo check test shuffled mutants test-min coverage lint types docs dist clean
 
 demo: $(VENV)/demo
 	$(PY) -m benchmarks.quickstart
+
+# Linters, types, and the tests that bind the most; about a minute.
+check: lint
+	$(PY) -m pytest -n 2 -q $(addprefix tests/, heads utils joint contract/test_layout.py \
+		contract/test_public_api.py contract/test_behaviour.py contract/test_new_method.py)
 
 test: $(VENV)/dev
 	$(PY) -m pytest -n 2

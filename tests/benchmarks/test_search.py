@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import pickle
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,11 @@ class InThisProcess(ThreadPoolExecutor):
 
     def __init__(self, n_workers, mp_context):
         super().__init__(n_workers)
+
+    def submit(self, function, *args, **kwargs):
+        # Another process must be able to read what it is given.
+        pickle.dumps((function, args, kwargs))
+        return super().submit(function, *args, **kwargs)
 
 
 @pytest.mark.slow

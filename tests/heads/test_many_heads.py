@@ -220,6 +220,9 @@ def test_stored_predictions_of_those_that_go_on():
 def test_stored_predictions_travel():
     one, other = (RetrospectionHead(D, N_CLASSES, update_every=1) for _ in range(2))
     assert one.training_state() == {"soft_labels": None, "epoch": 0}
+    # What is stored in the last epoch is never asked for.
+    one.start_training(N_ROWS, 1)
+    assert one.soft_labels is None
     other.load_training_state({"soft_labels": None, "epoch": 3})
     assert (other.epoch, other.soft_labels) == (3, None)
     for head in (one, other):
@@ -235,6 +238,7 @@ def test_stored_predictions_travel():
 
 def test_options_are_set_by_name():
     head = RetrospectionHead(D, N_CLASSES)
+    assert head.variant == "paper"
     head.set_options(retrospection=0.5, temperature=None, l2=0.1)
     assert (head.retrospection, head.temperature, head.l2) == (0.5, 5.0, 0.1)
     head = OneHotHead(D, N_CLASSES, l2=0.3)

@@ -360,3 +360,9 @@ def test_nothing_but_spare_rows():
     found = D.with_spare_rows(torch.zeros(0, 400).double(), 5, torch.Generator())
     assert found.shape == (5, 400)
     np.testing.assert_allclose(found.norm(dim=1), D.SPARE_LENGTH, rtol=0.2)
+
+
+def test_a_class_without_rows_counts_as_the_rarest():
+    found = D.log_prior(torch.tensor([4.0, 0.0, 2.0]))
+    expected = (torch.tensor([4.0, 2.0, 2.0]) / (8 / 3)).log()
+    torch.testing.assert_close(found, expected)

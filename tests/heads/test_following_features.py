@@ -165,8 +165,8 @@ class TestStart:
         head.set_class_features(torch.zeros(5, D), torch.zeros(5))
         head.start_labels()
         axes = FAR_AWAY * torch.eye(2)[[0, 1, 0, 1, 0]]
-        torch.testing.assert_close(head.labels, axes)
         assert head.labels.dtype == torch.float32
+        torch.testing.assert_close(head.labels, axes)
 
     def test_a_temperature(self):
         head = make_head()

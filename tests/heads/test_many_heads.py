@@ -10,8 +10,13 @@ from sklearn_lwal._joint.stacked_network import StackView, stack
 from sklearn_lwal.heads import functional as F
 from sklearn_lwal.heads.adaptive_head import AdaptiveHead
 from sklearn_lwal.heads.embedding import LabelEmbedHead
-from sklearn_lwal.heads.linear import Dense, StandardizedLinear, affine
-from sklearn_lwal.heads.one_hot import CosineHead, OneHotHead, SimplexHead
+from sklearn_lwal.heads.linear import Dense, StandardizedLinear
+from sklearn_lwal.heads.one_hot import (
+    CosineHead,
+    OneHotHead,
+    Regularization,
+    SimplexHead,
+)
 from sklearn_lwal.heads.retrospection import RetrospectionHead
 from sklearn_lwal.heads.static import StaticHead
 
@@ -212,6 +217,83 @@ def test_stored_predictions_of_those_that_go_on():
     assert rows[0][0].head.soft_labels is None
 
 
+def test_stored_predictions_travel():
+    one, other = (RetrospectionHead(D, N_CLASSES, update_every=1) for _ in range(2))
+    assert one.training_state() == {"soft_labels": None, "epoch": 0}
+    # What is stored in the last epoch is never asked for.
+    one.start_training(N_ROWS, 1)
+    assert one.soft_labels is None
+    other.load_training_state({"soft_labels": None, "epoch": 3})
+    assert (other.epoch, other.soft_labels) == (3, None)
+    for head in (one, other):
+        head.start_training(N_ROWS, 4)
+    one.soft_labels.copy_(torch.rand(N_ROWS, N_CLASSES))
+    one.start_epoch()
+    one.start_epoch()
+    other.load_training_state(one.training_state())
+    assert other.epoch == 2
+    assert torch.equal(other.soft_labels, one.soft_labels)
+    assert other.soft_labels.data_ptr() != one.soft_labels.data_ptr()
+
+
+def test_options_are_set_by_name():
+    head = RetrospectionHead(D, N_CLASSES)
+    assert head.variant == "paper"
+    head.set_options(retrospection=0.5, temperature=None, l2=0.1)
+    assert (head.retrospection, head.temperature, head.l2) == (0.5, 5.0, 0.1)
+    head = OneHotHead(D, N_CLASSES, l2=0.3)
+    head.set_options(label_smoothing=0.2)
+    assert (head.l2, head.regularization) == (0.3, Regularization(0.2))
+    head.set_options(l2=0.1, teacher_weight=0.4)
+    assert head.l2 == 0.1
+    assert head.regularization == Regularization(0.2, teacher_weight=0.4)
+    head = LabelEmbedHead(D, N_CLASSES)
+    head.set_options(hard_weight=0.1)
+    assert (head.hard_weight, head.temperature) == (0.1, 2)
+
+
+def test_outputs_start_at_the_mean_of_fixed_labels():
+    labels = 3 + torch.randn(N_CLASSES, 5)
+    torch.manual_seed(1)
+    plain = Dense(D, 5)
+    torch.manual_seed(1)
+    head = StaticHead(D, labels)
+    torch.testing.assert_close(head.linear.bias, plain.bias + labels.mean(0))
+
+
+def test_class_weights_move_the_start():
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    logs = (weights / 2).log()
+    labels = torch.randn(N_CLASSES, 5)
+    shares = weights / 6 - 1 / 3
+    for head, offset in (
+        (OneHotHead(D, N_CLASSES), logs),
+        (RetrospectionHead(D, N_CLASSES), logs),
+        (LabelEmbedHead(D, N_CLASSES), logs.repeat(2)),
+        (StaticHead(D, labels), shares @ labels),
+    ):
+        bias = head.linear.bias.detach().clone()
+        head.set_class_weights(weights, first=False)
+        assert torch.equal(head.linear.bias, bias)
+        head.set_class_weights(weights, first=True)
+        torch.testing.assert_close(head.linear.bias.detach(), bias + offset)
+    head = CosineHead(D, N_CLASSES)
+    head.set_class_weights(weights, first=False)
+    torch.testing.assert_close(head.class_offset, logs)
+
+
+def test_rows_without_weight_are_as_left_out():
+    weight = torch.tensor([1.0, 0.0, 2.0, 0.0, 0.5, 0.0, 1.0]).double()
+    x, y = torch.randn(N_ROWS, D).double(), torch.arange(N_ROWS) % N_CLASSES
+    kept = weight > 0
+    for name in ("one-hot", "cosine", "static", "embed"):
+        head = HEADS[name][0]().double()
+        z, _ = head.training_latents(x)
+        loss, _ = head.loss(z, y, weight)
+        expected, _ = head.loss(z[kept], y[kept], weight[kept])
+        torch.testing.assert_close(loss, expected)
+
+
 def test_biases_that_count_for_some():
     rows = [[Net(following(), False) for _ in range(CANDIDATES)]]
     whole = stack(rows)
@@ -250,6 +332,10 @@ def test_products_added_to_what_is_there(common, scale, lies):
     torch.testing.assert_close(found, expected)
     assert found.data_ptr() == base.data_ptr()
     torch.testing.assert_close(base, expected)
+    # Of few heads, in every place.
+    few, a, b = lies(double(2, 4, 5)), double(2, 4, 6), double(2, 6, 5)
+    expected = few + a @ b
+    torch.testing.assert_close(F.add_product(few, a, b), expected)
     base, b = lies(double(2, 3, 4, 5)), double(*common, 6, 5)
     a = double(2, 3, 4, 6)
     expected = base + a @ b
@@ -303,14 +389,3 @@ def test_rows_columns_and_members_of_classes(leading, weighted):
     values = double(*leading, N_CLASSES, N_ROWS)
     found = F.gather_class(values, y)
     torch.testing.assert_close(found, (values * one_hot.mT).sum(-2))
-
-
-@pytest.mark.parametrize("shape", [(5, D), (2, 1, 5, D), (2, 3, 5, D), (1, 5, D)])
-def test_affine_maps_of_many_layers(shape):
-    leading = (3,) if len(shape) == 3 else (2, 3)
-    weight, bias, x = double(*leading, 6, D), double(*leading, 6), double(*shape)
-    found = affine(x, weight, bias)
-    torch.testing.assert_close(found, x @ weight.mT + bias[..., None, :])
-    layer = Dense(D, 6).double()
-    rows = double(7, D)
-    torch.testing.assert_close(layer(rows), nn.Linear.forward(layer, rows))

@@ -9,6 +9,7 @@ from sklearn_lwal.heads.linear import (
     ChangeOfUnits,
     Dense,
     StandardizedLinear,
+    affine,
     outputs,
     outputs_of_both,
     set_bias,
@@ -179,3 +180,16 @@ def test_the_dtypes_of_what_it_is_given():
     assert wide.gain.dtype == torch.float64
     assert layer.scale.dtype == layer.shift.dtype == torch.float32
     assert "in_features=4, out_features=3" in repr(layer)
+
+
+@pytest.mark.parametrize("shape", [(5, D), (2, 1, 5, D), (2, 3, 5, D), (1, 5, D)])
+def test_affine_maps_of_many_layers(shape):
+    leading = (3,) if len(shape) == 3 else (2, 3)
+    weight, bias, x = (
+        torch.randn(size).double() for size in ((*leading, 6, D), (*leading, 6), shape)
+    )
+    found = affine(x, weight, bias)
+    torch.testing.assert_close(found, x @ weight.mT + bias[..., None, :])
+    layer = Dense(D, 6).double()
+    rows = torch.randn(7, D).double()
+    torch.testing.assert_close(layer(rows), nn.Linear.forward(layer, rows))

@@ -23,7 +23,7 @@ scores = {}
 # What threads and kernels take, the same for few rows as for many, comes on top.
 LwALClassifier(max_epochs=1, device="cpu").fit(X[:500], y[:500])
 used = next(line for line in open("/proc/self/status") if "VmData" in line)
-limit = int(used.split()[1]) * 1024 + 300_000_000
+limit = int(used.split()[1]) * 1024 + 450_000_000
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 for clf in (LwALClassifier(), STDClassifier()):
     clf.set_params(max_epochs=1, random_state=0, device="cpu").fit(X, y)
@@ -66,7 +66,7 @@ def classifier(frozen):
 for frozen in (True, False):
     classifier(frozen).fit(X[:500], y[:500]).score(X[:500], y[:500])
 used = next(line for line in open("/proc/self/status") if "VmData" in line)
-limit = int(used.split()[1]) * 1024 + 200_000_000
+limit = int(used.split()[1]) * 1024 + 300_000_000
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 scores = {}
 for frozen in (True, False):
@@ -100,8 +100,8 @@ def run(script, path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_memory_mapped_images_larger_than_memory(tmp_path):
-    # 0.28 GB of images, with 0.2 GB to fit them in.
-    path, shape = tmp_path / "images.npy", (2_500, 96, 96, 3)
+    # 0.40 GB of images, with 0.3 GB to fit them in; a fit takes about 0.1 GB.
+    path, shape = tmp_path / "images.npy", (3_600, 96, 96, 3)
     X = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=shape)
     noise = np.random.default_rng(0).uniform(size=shape[1:]).astype(np.float32)
     for i in range(len(X)):
@@ -118,8 +118,8 @@ def test_memory_mapped_images_larger_than_memory(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_memory_mapped_features_larger_than_memory(tmp_path):
-    # 0.41 GB of features, with 0.3 GB to fit them in.
-    n, d = 80_000, 1280
+    # 0.61 GB of features, with 0.45 GB to fit them in; a fit takes 0.25 GB.
+    n, d = 120_000, 1280
     path = tmp_path / "features.npy"
     X = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=(n, d))
     rng = np.random.default_rng(0)

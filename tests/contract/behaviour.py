@@ -8,6 +8,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import platform
 import tempfile
 from pathlib import Path
 
@@ -292,9 +293,19 @@ def found_by(search):
     return scores | best | {"probabilities": search.predict_proba(data(100, 1000)[0])}
 
 
+def processor():
+    """The processor's name; libraries choose their kernels by it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("model name")), "")
+
+
 def environment():
     """All that the last bits depend on."""
     return {
+        "processor": processor(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "cpu": torch.backends.cpu.get_cpu_capability(),

@@ -294,12 +294,14 @@ def found_by(search):
 
 
 def processor():
-    """The processor's name; libraries choose their kernels by it."""
+    """The kind of processor, by which libraries choose their kernels."""
+    names = "model name", "cpu family", "model", "stepping", "cache size"
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("model name")), "")
+        return [platform.processor()]
+    pairs = [[part.strip() for part in line.split(":", 1)] for line in lines]
+    return [": ".join(pair) for pair in pairs if pair[0] in names]
 
 
 def environment():

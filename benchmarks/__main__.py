@@ -19,7 +19,7 @@ from benchmarks.runs import run_all
 
 RESULTS = Path(__file__).parent / "results" / "runs"
 SCRATCH = Path(__file__).parent / "out"
-# What is trained for each, and what is made of it.
+# For each name the trainings, and the report that is made of them.
 EXPERIMENTS = {
     "table1": (paper.image_runs, tables.speed_tables),
     "table2": (paper.structure_runs, tables.structure_table),

@@ -210,7 +210,7 @@ def _small_images(name, root):
     try:
         parts = [getattr(datasets, kind)(root, train=t) for t in (True, False)]
     except RuntimeError as error:
-        # What torchvision raises where a file is missing or has a wrong checksum.
+        # torchvision raises these where a file is missing or has a wrong checksum.
         also = f", or its JPEG copies in {kept}" if name == "cifar10" else ""
         raise FileNotFoundError(
             f"{kind} is expected in {root / folder}{also}, but is missing or damaged. "

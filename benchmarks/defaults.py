@@ -57,7 +57,7 @@ SEEDS = (0, 1, 2, 3, 4)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 ALL_RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-# What each variant lacks of the default; the first lacks all three changes.
+# The parts of the default that each variant lacks; the first lacks all three changes.
 CHANGES = {"label_update": "batch", "init": "random", "temperature": 1.0}
 ABLATION = {
     "none of the three (LwAL)": CHANGES,

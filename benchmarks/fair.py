@@ -52,7 +52,7 @@ UNTOUCHED = "LwAL, untouched"
 # Rows of a batch for all but the paper's methods, which take 50 rows a class.
 BATCH = 256
 OF_PAPER = ("LwAL10", "LwAL10+rpl", "STD, paper's batch")
-# What is chosen for each of scikit-learn's, and among what.
+# The parameter chosen for each scikit-learn classifier, and its values.
 GRIDS = {
     "LogisticRegression": ("C", (1e-3, 3e-3, 1e-2, 1e-1, 1.0)),
     "MLPClassifier": ("learning_rate_init", (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)),

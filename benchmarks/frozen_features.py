@@ -35,7 +35,7 @@ from benchmarks.datasets import (
 from sklearn_lwal import ImageFeatures, TextFeatures
 from sklearn_lwal._utils.validation import resolve_device
 
-# Of each kind of data; the first is the default.
+# Names by kind of data; the first is the default.
 BACKBONES = {
     "images": ("efficientnet_lite0", "resnet50", "efficientnet_b0", "densenet121"),
     "texts": ("minilm", "bert"),

@@ -10,7 +10,7 @@ from sklearn_lwal import (
 
 # A bare training loop: features as they come, the last weights.
 BARE = {"standardize": False, "average": False}
-# What is added to the name of a method whose labels are refined after training.
+# The suffix of methods whose labels are refined after training.
 REFINED = ", refined"
 PAPER = {"init": "random", "label_update": "batch", "temperature": 1.0, **BARE}
 

@@ -195,7 +195,7 @@ def paper_value(table, run, quantity, warmup_steps=""):
     """What the paper prints for the like of a run, as text; "" where it has nothing."""
     backbone = NEIGHBOUR.get((run.backbone, run.lr), run.backbone)
     backbone = "resnet50" if table == 2 else backbone
-    # Of learning with retrospection Table 2 has the best k.
+    # Table 2 has the best k of learning with retrospection.
     method = "LWR" if table == 2 and run.method.startswith("LWR") else run.method
     where = (run.dataset, backbone, method, str(warmup_steps), quantity)
     row = printed().get((str(table), *where))

@@ -7,7 +7,7 @@ from benchmarks.markdown import fill
 from benchmarks.runs import kept
 
 DOCS = Path(__file__).parents[1] / "docs" / "benchmarks"
-# What stands on the pages once it is kept.
+# The pages show these once they are measured.
 SCOPES = (paper.Scope("frozen"), paper.Scope("full"))
 
 

@@ -98,7 +98,7 @@ MANY = {
     "repel_weight": [0.0, 0.1, 1.0, 10.0],
     "lr": np.geomspace(3e-4, 1e-2, 5).tolist(),
 }
-# Of these and the knobs 96 candidates: a GPU should train them in the time of few fits.
+# These and the knobs make 96 candidates: a GPU should train them in the time of few fits.
 ON_GPU = Setting({**KNOBS, "lr": np.geomspace(3e-4, 3e-3, 6).tolist()}, 5)
 
 
@@ -227,7 +227,7 @@ def beside_one_fit(args):
     X, y = data_of("banking77", args.data_root)
     search = LabelSearchCV(CLF, ON_GPU.grid, cv=ON_GPU.n_folds, refit=False)
     found = {OURS: search, "one fit": clone(CLF)}
-    # What is loaded once, and on a GPU compiled, is neither's.
+    # Loading and compiling happen once and count for neither search.
     for estimator in found.values():
         clone(estimator).fit(X, y)
     seconds = taking_turns(found, X, y, args.repeats)
@@ -266,7 +266,7 @@ def grown_within(budget, n_jobs, grid):
     Of this process and those that it has started, each at its own peak.
     """
     X, y = load_digits(return_X_y=True)
-    # What is loaded once is not the search's. With as many rows, or it is not worth
+    # Loading happens once and does not count. With as many rows, or it is not worth
     # the processes.
     options = {"cv": N_FOLDS, "n_jobs": n_jobs}
     LabelSearchCV(CLF, first(16), **options).fit(X, y)

@@ -20,7 +20,7 @@ from sklearn_lwal import LwALClassifier, STDClassifier
 X = np.load(sys.argv[1], mmap_mode="r")
 y = np.arange(len(X)) % 10
 scores = {}
-# What threads and kernels take, the same for few rows as for many, comes on top.
+# Threads and kernels take additional memory, the same for few rows as for many.
 LwALClassifier(max_epochs=1, device="cpu").fit(X[:500], y[:500])
 used = next(line for line in open("/proc/self/status") if "VmData" in line)
 limit = int(used.split()[1]) * 1024 + 450_000_000

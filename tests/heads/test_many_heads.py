@@ -220,7 +220,7 @@ def test_stored_predictions_of_those_that_go_on():
 def test_stored_predictions_travel():
     one, other = (RetrospectionHead(D, N_CLASSES, update_every=1) for _ in range(2))
     assert one.training_state() == {"soft_labels": None, "epoch": 0}
-    # What is stored in the last epoch is never asked for.
+    # Nothing reads what the last epoch stores.
     one.start_training(N_ROWS, 1)
     assert one.soft_labels is None
     other.load_training_state({"soft_labels": None, "epoch": 3})
@@ -332,7 +332,7 @@ def test_products_added_to_what_is_there(common, scale, lies):
     torch.testing.assert_close(found, expected)
     assert found.data_ptr() == base.data_ptr()
     torch.testing.assert_close(base, expected)
-    # Of few heads, in every place.
+    # Each head of a small stack, in every place.
     few, a, b = lies(double(2, 4, 5)), double(2, 4, 6), double(2, 6, 5)
     expected = few + a @ b
     torch.testing.assert_close(F.add_product(few, a, b), expected)

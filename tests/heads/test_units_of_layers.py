@@ -106,7 +106,7 @@ def test_outputs_stay(squared_length):
     change.apply(layer.weight.data, layer.bias.data)
     torch.testing.assert_close(layer(X), before)
     assert not torch.equal(layer.bias, bias)
-    # What was constant counts 0 in the old units and in the new ones alike.
+    # A constant column counts 0 in the old units and in the new ones.
     moved = known.clone()
     change.move(moved)
     expected = layer.standardize(X)

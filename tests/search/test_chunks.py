@@ -188,7 +188,7 @@ class TestChunk:
         assert cell.scores(np.array([9])) is None
         cell = chunk.cell(5, 0)
         np.testing.assert_array_equal(cell.scores(PAIRS[0][0]), np.zeros((4, 2)))
-        # What the fit would raise, and what was raised before it.
+        # The error of the fit, and an error that was raised before it.
         assert chunk.cell(5, 2) is error
         assert chunk.cell(2, 1) is chunk.before.folds[1]
 

@@ -24,7 +24,7 @@ import sklearn_lwal.search._scheduler
 from sklearn_lwal import LabelSearchCV, LwALClassifier
 from sklearn_lwal.search._scheduler import Scheduler
 
-# Of three folds two are trained on any one row.
+# Two of three folds are trained on any one row.
 run = functools.partial(searches.run, cv=3)
 check_same_answers = functools.partial(searches.check_same_answers, cv=3)
 # Processes take seconds to start.

@@ -13,7 +13,7 @@ def test_a_tie_is_an_error_for_one_network_and_for_many():
     assert is_correct(SCORES, Y).tolist() == expected
     stacked = is_correct(SCORES.expand(2, 3, 3, 3), Y.expand(2, 1, 3))
     assert stacked.tolist() == [[expected] * 3] * 2
-    # Which of the tied classes comes first does not count.
+    # The order of the tied classes does not count.
     assert is_correct(SCORES.flip(1), 2 - Y).tolist() == expected
 
 

@@ -142,7 +142,7 @@ class TestWeights:
         options = {"lr": 1e-4, **self.sgd}
         weighted = new(clf, **options).fit(X, y, sample_weight=np.full(150, 3.0))
         plain = new(clf, **options).fit(X, y)
-        # What rounding leaves grows with the layers that it passes through.
+        # The rounding error grows with the number of layers.
         atol = 1e-2 if clf.hidden_layer_sizes else 1e-4
         assert_close(weighted, plain, X, atol)
         # Nor do balanced weights change anything for classes of one size.

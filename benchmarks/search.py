@@ -98,7 +98,7 @@ MANY = {
     "repel_weight": [0.0, 0.1, 1.0, 10.0],
     "lr": np.geomspace(3e-4, 1e-2, 5).tolist(),
 }
-# These and the knobs make 96 candidates: a GPU should train them in the time of few fits.
+# 96 candidates with the knobs: a GPU should train them in the time of few fits.
 ON_GPU = Setting({**KNOBS, "lr": np.geomspace(3e-4, 3e-3, 6).tolist()}, 5)
 
 

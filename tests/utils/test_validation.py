@@ -293,7 +293,7 @@ class TestFeatures:
         assert check._first_not_finite(ROWS) is None
 
     def test_the_strides_of_a_single_column_do_not_matter(self):
-        # Of one column both orders are contiguous, so nothing asks for a copy.
+        # With one column both orders are contiguous, so no copy is needed.
         column = np.ones(9, np.float32)
         column = np.lib.stride_tricks.as_strided(column, (9, 1), (4, 36))
         assert column.flags.c_contiguous

@@ -3,7 +3,7 @@ Images: a backbone, frozen and trained
 ======================================
 
 A small convolutional network computes features of the digits' images. While it is
-frozen only the head learns; with ``freeze_backbone=False`` the network learns as well.
+frozen only the head learns; with ``trainable=True`` the network learns as well.
 """
 
 # %%
@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 from sklearn_lwal.plots import LearningCurvesDisplay
 
 images, y = load_digits(return_X_y=True)
@@ -44,8 +44,8 @@ with torch.random.fork_rng():
 options = {"max_epochs": 8, "lr": 1e-3, "random_state": 0}
 classifiers = {
     "LwAL, frozen": LwALClassifier(backbone, **options),
-    "LwAL, trained": LwALClassifier(backbone, freeze_backbone=False, **options),
-    "one-hot, trained": STDClassifier(backbone, freeze_backbone=False, **options),
+    "LwAL, trained": LwALClassifier(Backbone(backbone, trainable=True), **options),
+    "one-hot, trained": STDClassifier(Backbone(backbone, trainable=True), **options),
 }
 for name, clf in classifiers.items():
     clf.fit(images, y, eval_set=(test_images, y_test))

@@ -6,13 +6,14 @@ from .classifiers.lwal import LwALClassifier
 from .classifiers.lwr import LWRClassifier
 from .classifiers.static_label import StaticLabelClassifier
 from .classifiers.std import STDClassifier
-from .features import ImageFeatures, TextFeatures
+from .features import Backbone, ImageFeatures, TextFeatures
 from .heads.adaptive import AdaptiveLabels
 from .persistence import load
 from .search import LabelRandomizedSearchCV, LabelSearchCV
 
 __all__ = [
     "AdaptiveLabels",
+    "Backbone",
     "ImageFeatures",
     "LWRClassifier",
     "LabelEmbedClassifier",

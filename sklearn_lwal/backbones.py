@@ -1,5 +1,5 @@
 """Image models as feature extractors: torchvision's by name, or one's own modules."""
 
-from .features._backbones import load_backbone
+from .features._backbone import load_backbone
 
 __all__ = ["load_backbone"]

@@ -29,7 +29,8 @@ from .classifiers._base import LabelLearningClassifier
 from .classifiers._net_state import STATE
 from .classifiers._restore import restore_net, set_resumption
 from .classifiers._save import LEFT_OUT
-from .features._backbones import n_parameters
+from .features._backbone import Backbone, as_backbone
+from .features._torchvision import n_parameters
 
 # The fields of a file and their types.
 FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
@@ -57,6 +58,16 @@ BACKBONE = {
     "weights": (dict, type(None)),
     "hash": (str, type(None)),
 }
+# Names of a backbone's parameters in the first version of the format, where they were
+# the classifier's own; "freeze_backbone" was "not trainable".
+EARLIER = {
+    "backbone_weights": "weights",
+    "image_size": "image_size",
+    "backbone_lr": "lr",
+    "recalibrate_batch_norm": "recalibrate_batch_norm",
+    "channels_last": "channels_last",
+    "n_workers": "n_workers",
+}
 # Most worker processes that a file may ask for.
 MOST_WORKERS = 1024
 # A torchvision model has at most this many times the weights that it has without its
@@ -68,7 +79,7 @@ LAST_LAYER = 8
 def load(
     path: FilePath,
     device: str | torch.device = "auto",
-    backbone: nn.Module | Callable[[], nn.Module] | None = None,
+    backbone: nn.Module | Callable[[], nn.Module] | Backbone | None = None,
 ) -> LabelLearningClassifier:
     """Load a classifier from a file that its method ``save`` wrote.
 
@@ -84,11 +95,11 @@ def load(
         The device of the model, and its parameter ``device``. "auto" keeps the saved
         parameter if this machine has that device; else the parameter becomes "auto",
         with a warning.
-    backbone : nn.Module or callable, default=None
+    backbone : nn.Module, callable or Backbone, default=None
         Required for a model that was fitted with the user's own module as backbone. A
         frozen backbone must be the same, with the same weights. For a trained one any
         module with the same structure will do, and a copy of it gets the weights in
-        the file.
+        the file. The parameters of a :class:`Backbone` come from the file.
 
     Returns
     -------
@@ -188,12 +199,8 @@ def _unfitted(saved, device, backbone, origin):
             f"{sorted(known_classes)}. "
             "A later version of sklearn_lwal may have it."
         )
-    Classifier, given = known_classes[saved["class"]], saved["parameters"]
+    Classifier, given = known_classes[saved["class"]], _renewed(saved["parameters"])
     known = {*Classifier().get_params(deep=False)} - LEFT_OUT
-    own = origin is not None and origin.get("own") is not None
-    if (origin is None) != (not own and given.get("backbone") is None):
-        raise wrong("origin of the backbone", origin)
-    known -= {"backbone"} if own else set()
     # A parameter that the file lacks is newer than the file and keeps its default.
     unknown = sorted(given.keys() - known)
     if unknown:
@@ -202,19 +209,33 @@ def _unfitted(saved, device, backbone, origin):
             f"{shown(unknown)}. Install the version of sklearn_lwal that wrote it "
             f"({shown(saved['versions'].get(archive.LIBRARY))}), or a later one."
         )
-    _check_backbone(origin, own, backbone)
+    given = given | {"backbone": _backbone(given.get("backbone"), origin, backbone)}
     clf = Classifier(**given)
-    if own:
-        clf.backbone = backbone
     clf.device = _device(clf.device, device)
     clf._validate_params()
     clf._check_parameters()
-    for name, value in given.items():
+    for name, value in clf.get_params().items():
         # Larger ints do not fit tensors, and more processes would exhaust a machine.
-        most = MOST_WORKERS if name == "n_workers" else 2**63 - 1
+        most = MOST_WORKERS if name == "backbone__n_workers" else 2**63 - 1
         if isinstance(value, Integral) and abs(int(value)) > most:
             raise wrong(f"parameter {name!r}", value)
     return clf
+
+
+def _renewed(given):
+    """The parameters in a file, by the names that they have now."""
+    if "freeze_backbone" not in given:
+        return given
+    given = dict(given)
+    own = {new: given.pop(old) for old, new in EARLIER.items() if old in given}
+    frozen = given.pop("freeze_backbone")
+    if type(frozen) is not bool:
+        raise wrong("parameter 'freeze_backbone'", frozen)
+    # The first version of the format left out a module of the user's own.
+    if given.get("backbone", own) is not None:
+        own |= {"model": given.get("backbone"), "trainable": not frozen}
+        given["backbone"] = own
+    return given
 
 
 def _library_classes(base=LabelLearningClassifier):
@@ -227,17 +248,29 @@ def _library_classes(base=LabelLearningClassifier):
     return found
 
 
-def _check_backbone(origin, own, backbone):
-    """Raise an error unless a backbone is passed exactly if the model needs one."""
-    if own and backbone is None:
+def _backbone(saved, origin, passed):
+    """The parameter ``backbone``, from what the file and the caller give."""
+    given = saved if isinstance(saved, dict) else {"model": saved}
+    own = origin is not None and origin.get("own") is not None
+    if (origin is None) != (saved is None and not own):
+        raise wrong("origin of the backbone", origin)
+    if origin is not None and own != (given.get("model") is None):
+        raise wrong("origin of the backbone", origin)
+    if own and passed is None:
         raise ValueError(
             f"It was fitted with your own backbone ({shown(origin['own'])}). "
             "Pass that: load(path, backbone=module)."
         )
-    if backbone is not None and not own:
+    if passed is not None and not own:
         raise ValueError(
             "It was not fitted with your own backbone. Load it without one."
         )
+    model = passed.model if isinstance(passed, Backbone) else passed
+    given = given | {"model": model} if own else given
+    left_out = {f"backbone__{name}" for name in given} & LEFT_OUT
+    if left_out or given.keys() - {*Backbone._get_param_names()}:
+        raise wrong("backbone", saved)
+    return Backbone(**given) if isinstance(saved, dict) else given["model"]
 
 
 def _device(saved, wanted):
@@ -293,6 +326,7 @@ def _set_backbone(clf, fitted, size):
     """Set the backbone, and its weights if they are in the file."""
     origin = check_fields(fitted["backbone"], "backbone", BACKBONE)
     weights, own = origin["weights"], origin["own"] is not None
+    backbone = as_backbone(clf.backbone)
     given = (weights is not None) + (origin["hash"] is not None)
     if given != (0 if clf._trains_backbone else 1):
         raise wrong("origin of the backbone", origin)
@@ -301,14 +335,14 @@ def _set_backbone(clf, fitted, size):
         named = ((name.partition("backbone."), tensor) for name, tensor in named)
         weights = {rest: tensor for (before, _, rest), tensor in named if not before}
     if weights is not None and not own:
-        needed = n_parameters(clf.backbone)
+        needed = n_parameters(backbone.model)
         if 4 * needed > LAST_LAYER * size:
             raise ValueError(
-                f"It does not hold the {needed} weights of {clf.backbone}. {DAMAGED}"
+                f"It does not hold the {needed} weights of {backbone.model}. {DAMAGED}"
             )
-    if weights is None and not own and clf.backbone_weights not in ("DEFAULT", None):
+    if weights is None and not own and backbone.weights not in ("DEFAULT", None):
         # ``save`` stores weights from a path in the file, so none may be opened here.
-        raise wrong("weights of the backbone", clf.backbone_weights)
+        raise wrong("weights of the backbone", backbone.weights)
     _load_backbone(clf, own, empty=weights is not None)
     if weights is not None:
         advice = "Pass a backbone of the same structure." if own else DAMAGED

@@ -10,7 +10,7 @@ def check_finite(loss, epoch, lr):
     if not math.isfinite(loss):
         raise ValueError(
             f"The training loss became {loss} in epoch {epoch}. Lower lr (it is "
-            f"{lr!r}; for a trained backbone, backbone_lr) or scale the features, for "
+            f"{lr!r}; for a trained backbone, backbone__lr) or scale the features, for "
             "example with StandardScaler."
         )
 

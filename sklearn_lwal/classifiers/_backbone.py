@@ -8,8 +8,10 @@ from __future__ import annotations
 import copy
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
+from typing_extensions import Self
 
 from .._training.row_sources import first_of
 from .._utils import validation as check
@@ -18,7 +20,7 @@ from .._utils.files import as_path
 from .._utils.fingerprint import identity_of
 from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
-from ..features._backbones import load_backbone
+from ..features._backbone import Backbone, as_backbone
 from ..features._cache import FeatureStore
 from ..features._images import (
     as_images,
@@ -35,7 +37,24 @@ class BackboneMixin(FittedAttributes):
 
     @property
     def _trains_backbone(self):
-        return self.backbone is not None and not self.freeze_backbone
+        backbone = as_backbone(self.backbone)
+        return backbone is not None and bool(backbone.trainable)
+
+    def _of_backbone(self, name, default=None):
+        """A parameter of the backbone, or the default without one."""
+        backbone = as_backbone(self.backbone)
+        return default if backbone is None else getattr(backbone, name)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the backbone; see :meth:`get_params`."""
+        given = params.get("backbone", self.backbone)
+        nested = [name for name in params if name.startswith("backbone__")]
+        if nested and not isinstance(given, Backbone):
+            raise ValueError(
+                f"{nested} are parameters of a Backbone. Got backbone={given!r}: pass "
+                f"Backbone({given!r}) to the classifier first."
+            )
+        return super().set_params(**params)
 
     def _training_features(self, X, y, reset):
         """Inputs of the net, and y, which may come from a Dataset."""
@@ -49,16 +68,7 @@ class BackboneMixin(FittedAttributes):
         return self._features(X), y
 
     def _load_backbone(self, empty=False):
-        self.backbone_ = load_backbone(
-            self.backbone,
-            self.backbone_weights,
-            self.image_size,
-            # Random weights of a frozen backbone do not depend on random_state, as in
-            # ImageFeatures.
-            seed=self._seed if self._trains_backbone else 0,
-            channels_last=self.channels_last,
-            empty=empty,
-        )
+        self.backbone_ = as_backbone(self.backbone).load(self._seed, empty)
 
     def _backbone_groups(self):
         """Parameter groups with their own learning rate."""
@@ -91,7 +101,7 @@ class BackboneMixin(FittedAttributes):
 
     def _encoded(self, images, device, dtype):
         """Batches of the trained backbone's features, computed in its precision."""
-        for batch in image_batches(images, n_workers=self.n_workers):
+        for batch in image_batches(images, n_workers=self._of_backbone("n_workers")):
             yield self.net_.module_.encoded(batch.to(device)).to(dtype)
 
     @torch.no_grad()
@@ -139,16 +149,17 @@ class BackboneMixin(FittedAttributes):
             self.backbone_,
             as_images(X),
             device=check.resolve_device(self.device),
-            n_workers=self.n_workers,
+            n_workers=self._of_backbone("n_workers"),
             verbose=self.verbose,
             store=self._feature_store(),
         )
 
     def _feature_store(self):
         # A joblib.Memory has a location, unless it is disabled.
-        location = getattr(self.memory, "location", None)
-        if isinstance(self.memory, (str, PathLike)):
-            location = as_path(self.memory)
+        memory = self._of_backbone("memory")
+        location = getattr(memory, "location", None)
+        if isinstance(memory, (str, PathLike)):
+            location = as_path(memory)
         if location is None:
             return None
         if self._identity is None:

@@ -22,6 +22,7 @@ from .._utils.errors import memory_errors, unchanged_on_error
 from .._utils.rng import random_state, torch_seed
 from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
+from ..features._backbone import as_backbone
 from ..features._images import is_dataset
 from ._backbone import BackboneMixin
 from ._callback_parameters import CallbackParametersMixin
@@ -42,8 +43,8 @@ class LabelLearningClassifier(
 ):
     """Base of the classifiers; a subclass brings parameters and a head.
 
-    A subclass is a dataclass like :class:`SharedParameters`: it names its own
-    parameters, extends ``_parameter_constraints`` and defines :meth:`_make_head`.
+    A subclass, decorated by :func:`parameters`, names its own parameters, extends
+    ``_parameter_constraints`` and defines :meth:`_make_head`.
     """
 
     @in_known_state
@@ -63,7 +64,7 @@ class LabelLearningClassifier(
         X : {array, DataFrame, sparse matrix, tensor} of shape (n_samples, n_features)
             Features of any real dtype. Sparse rows are made dense a batch at a time.
             With a backbone an array or tensor of images or a torch Dataset, see
-            ``backbone``.
+            :class:`Backbone`.
         y : array-like of shape (n_samples,)
             Class labels of any kind that scikit-learn takes. A Dataset of pairs (image,
             label) brings its own where y is None.
@@ -181,6 +182,8 @@ class LabelLearningClassifier(
         return self
 
     def _check_parameters(self):
+        if self.backbone is not None:
+            as_backbone(self.backbone)._validate_params()
         check.check_hidden_layer_sizes(self.hidden_layer_sizes)
         check.resolve_device(self.device)
         check.resolve_optimizer(self.optimizer)
@@ -249,8 +252,8 @@ class LabelLearningClassifier(
 
     def _rows(self, X, y, weight=None):
         device = self.net_.device
-        rows = LabelledRows(X, y, weight, device=device, n_workers=self.n_workers)
-        return rows.counted()
+        n_workers = self._of_backbone("n_workers", 0)
+        return LabelledRows(X, y, weight, None, device, n_workers).counted()
 
     def _eval_rows(self, eval_set, train):
         if self.backbone is not None and is_dataset(eval_set):
@@ -285,7 +288,7 @@ class LabelLearningClassifier(
         """Train the net and take the fitted attributes from it."""
         net, train, is_partial = self.net_, state.train, state.is_partial
         net.max_epochs = state.n_epochs
-        rates = self.lr, self.backbone_lr
+        rates = self.lr, self._of_backbone("lr")
         if rates != self._rates and not (checkpoint and checkpoint.saved):
             # Otherwise a callback's schedule may have changed the rates: keep those.
             net.set_rate(*rates)

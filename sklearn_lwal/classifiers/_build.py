@@ -29,7 +29,8 @@ def build_for_fit(clf, n_samples, saved=None):
 def continue_with(clf, class_weights, warm):
     """Give the net what may change between two calls that train it."""
     # A model that was loaded from a file has no augment.
-    clf.net_.module_.augment = clf.augment if clf._trains_backbone else None
+    augment = clf._of_backbone("augment")
+    clf.net_.module_.augment = augment if clf._trains_backbone else None
     if class_weights is None:
         class_weights = np.ones(len(clf.classes_))
     weights = torch.from_numpy(class_weights)
@@ -77,7 +78,7 @@ def _net_options(clf, batch_size, net_params):
         "device": str(device),
         "average": clf.average,
         "refine_labels": getattr(clf, "refine_labels", False),
-        "recalibrate_batch_norm": clf.recalibrate_batch_norm,
+        "recalibrate_batch_norm": clf._of_backbone("recalibrate_batch_norm", False),
         "max_grad_norm": clf.max_grad_norm,
         "compile_step": clf.compile,
         "classes": np.arange(len(clf.classes_)),

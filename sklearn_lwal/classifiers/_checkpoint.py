@@ -28,7 +28,9 @@ from ._warm_start import described
 
 NAME = "checkpoint.safetensors"
 # Parameters that may change before a fit resumes, because no result depends on them.
-LOOSE = frozenset(["callbacks", "checkpoint_dir", "memory", "verbose", "warm_start"])
+LOOSE = frozenset(
+    ["backbone__memory", "callbacks", "checkpoint_dir", "verbose", "warm_start"]
+)
 # Number of rows, evenly spaced, whose features are compared.
 COMPARED_ROWS = 64
 CONTENT = {
@@ -289,7 +291,7 @@ def _check_values(saved):
 
 
 def _parameters(clf):
-    found = described(clf, clf.get_params(deep=False).keys() - LOOSE)
+    found = described(clf, LOOSE)
     if not isinstance(clf.random_state, (Integral, type(None))):
         # The state of an instance has changed since.
         del found["random_state"]

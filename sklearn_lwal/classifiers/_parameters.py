@@ -1,8 +1,9 @@
 """The parameters that all classifiers share: defaults and what they may be."""
 
 import copy
+import inspect
 import math
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral, Real
 from os import PathLike
@@ -10,75 +11,73 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import Memory
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
+from typing_extensions import dataclass_transform
 
 from .._training.net import LabelNet
 from .._utils.validation import OPTIMIZERS
+from ..features._backbone import Backbone
 
 
-@dataclass(eq=False, repr=False, match_args=False)
+@dataclass_transform(kw_only_default=True)
+def parameters(cls):
+    """Make a class a dataclass whose attributes are the parameters of an estimator.
+
+    The dataclass writes the ``__init__``, which only assigns. In its signature the
+    class's own parameters come before those that it inherits.
+    """
+    options = {"eq": False, "repr": False, "match_args": False}
+    inherited = {*getattr(cls, "__dataclass_fields__", ())}
+    cls = dataclass(cls, kw_only=True, **options)
+    signature = inspect.signature(cls.__init__)
+    by_place = sorted(
+        signature.parameters.values(), key=lambda p: (p.kind, p.name in inherited)
+    )
+    cls.__init__.__signature__ = signature.replace(parameters=by_place)
+    return cls
+
+
+@parameters
 class SharedParameters:
     """See :class:`LwALClassifier` for what each of them means.
 
-    A dataclass writes the ``__init__``, with every parameter in its signature, which
-    only assigns. A subclass names what it adds or what has another default there, and
-    is a dataclass with the same options and ``kw_only=True``.
+    A subclass names what it adds or what has another default there, and is decorated in
+    the same way.
     """
 
-    backbone: Any = None
-    _: KW_ONLY
-    backbone_weights: Any = "DEFAULT"
-    image_size: int | None = None
-    freeze_backbone: bool = True
-    memory: Any = None
-    checkpoint_dir: Any = None
-    backbone_lr: float | None = None
-    recalibrate_batch_norm: bool = True
-    augment: Any = None
-    channels_last: bool = False
-    n_workers: int = 0
+    backbone: Any = field(default=None, kw_only=False)
     hidden_layer_sizes: Any = ()
     dropout: float = 0.1
     standardize: bool = True
     average: bool = True
     l2: float = 0.0
+    class_weight: dict | str | None = None
     max_epochs: int | str = "auto"
     lr: float = 1e-3
-    optimizer: str | type = "adam"
     batch_size: int | str = "auto"
+    optimizer: str | type = "adam"
+    max_grad_norm: float | None = None
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int | float = 10
     tol: float = 1e-4
-    class_weight: dict | str | None = None
     warm_start: bool = False
+    checkpoint_dir: Any = None
     random_state: Any = None
     verbose: int | bool = 0
-    device: str | torch.device = "auto"
-    precision: str = "float32"
-    max_grad_norm: float | None = None
-    compile: bool = False
-    distributed: bool = False
     callbacks: list | None = None
     net_params: dict | None = None
+    device: str | torch.device = "auto"
+    precision: str = "float32"
+    compile: bool = False
+    distributed: bool = False
 
     _parameter_constraints = {
-        "backbone": [str, callable, None],
-        "backbone_weights": [str, PathLike, None],
-        "image_size": [Interval(Integral, 1, None, closed="left"), None],
-        "memory": [str, PathLike, Memory, None],
-        "checkpoint_dir": [str, PathLike, None],
-        "freeze_backbone": ["boolean"],
-        "backbone_lr": [Interval(Real, 0, None, closed="neither"), None],
-        "recalibrate_batch_norm": ["boolean"],
-        "augment": [callable, None],
-        "channels_last": ["boolean"],
-        "n_workers": [Interval(Integral, 0, None, closed="left")],
+        "backbone": [str, callable, Backbone, None],
         "hidden_layer_sizes": [
             "array-like",
             Interval(Integral, 1, None, closed="left"),
@@ -87,16 +86,18 @@ class SharedParameters:
         "standardize": ["boolean"],
         "average": ["boolean"],
         "l2": [Interval(Real, 0, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "max_epochs": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [
@@ -104,17 +105,16 @@ class SharedParameters:
             Options(Real, {math.inf}),
         ],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
+        "checkpoint_dir": [str, PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "device": [str, torch.device],
-        "precision": [StrOptions({"float32", "bfloat16"})],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "compile": ["boolean"],
-        "distributed": ["boolean"],
         "callbacks": [list, None],
         "net_params": [dict, None],
+        "device": [str, torch.device],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "compile": ["boolean"],
+        "distributed": ["boolean"],
     }
 
 

@@ -48,7 +48,7 @@ def set_resumption(clf, fitted):
         described = tuple(fitted["augment"])
         if [*map(type, described)] != [str, str]:
             raise wrong("augment", described)
-        clf._built_from["augment"] = described
+        clf._built_from["backbone__augment"] = described
     n_classes = len(clf.classes_)
     width = clf.net_.module_.head.linear.weight.shape[1]
     if fitted["feature_sums"] is not None:
@@ -56,7 +56,7 @@ def set_resumption(clf, fitted):
         _check_sums(fitted["feature_sums"], "class sums", shape, torch.isfinite)
         clf._feature_sums = fitted["feature_sums"]
     rates = fitted["rates"]
-    if rates is not None and rates != (clf.lr, clf.backbone_lr):
+    if rates is not None and rates != (clf.lr, clf._of_backbone("lr")):
         # The optimizer has the saved rates; None makes further training update them.
         rates = None
     clf._rates = rates

@@ -15,12 +15,13 @@ from .._utils.fingerprint import fingerprint, weights_of
 from .._utils.torch_state import in_known_state
 from .._utils.typing import FilePath
 from .._version import __version__
+from ..features._backbone import Backbone, as_backbone
 from ._net_state import net_state
 from ._parameters import FittedAttributes
 from ._warm_start import FREE, changed_parameters
 
 # Paths on this machine and functions are not saved; the user sets them after loading.
-LEFT_OUT = frozenset(["memory", "checkpoint_dir", "augment"])
+LEFT_OUT = frozenset(["checkpoint_dir", "backbone__memory", "backbone__augment"])
 JOBLIB = "joblib.dump can write it; such files run code, so load only those you trust."
 
 
@@ -56,12 +57,13 @@ class SavingMixin(FittedAttributes):
 
         Notes
         -----
-        - ``memory``, ``checkpoint_dir`` and ``augment`` are not saved and are None
-          after loading. Training can continue only after the same ``augment`` is set.
+        - ``checkpoint_dir`` and a backbone's ``memory`` and ``augment`` are not saved
+          and are None after loading. Training can continue only after the same
+          ``augment`` is set.
         - ``label_embeddings`` that are a callable or a DataFrame become the array of
           the embeddings of ``classes_``.
         - A frozen torchvision backbone is loaded again by its name; its weights are
-          saved if they came from a file (``backbone_weights``). The user's own module
+          saved if they came from a file (its ``weights``). The user's own module
           is never saved: pass it to ``load``. Its weights are saved if it was trained.
         - Metadata requests (``set_fit_request``) and entries of skorch callbacks about
           single batches are not saved.
@@ -104,8 +106,7 @@ def versions():
 def _parameters(clf, tensors):
     """The parameters except those in ``LEFT_OUT``, encoded."""
     given = clf._saved_params()
-    if not isinstance(given["backbone"], (str, type(None))):
-        del given["backbone"]
+    given["backbone"] = _backbone_parameters(given["backbone"])
     found = {}
     for name in sorted(given.keys() - LEFT_OUT):
         try:
@@ -119,6 +120,15 @@ def _parameters(clf, tensors):
                 f"{error}. {advice}"
             ) from error
     return found
+
+
+def _backbone_parameters(backbone):
+    """A backbone's name, or its parameters by name, without the user's own module."""
+    if isinstance(backbone, Backbone):
+        given = backbone.get_params(deep=False)
+        given = {k: v for k, v in given.items() if f"backbone__{k}" not in LEFT_OUT}
+        return given | {"model": _backbone_parameters(given["model"])}
+    return backbone if isinstance(backbone, str) else None
 
 
 def _fitted(clf, tensors):
@@ -144,8 +154,8 @@ def _fitted(clf, tensors):
         "augment": None,
         "backbone": _backbone(clf),
     }
-    if clf._built_from["augment"][0] != fingerprint(None):
-        found["augment"] = list(clf._built_from["augment"])
+    if clf._built_from["backbone__augment"][0] != fingerprint(None):
+        found["augment"] = list(clf._built_from["backbone__augment"])
     try:
         return {key: encode(value, tensors, key) for key, value in found.items()}
     except NotPlain as error:
@@ -159,13 +169,13 @@ def _backbone(clf):
     """The origin of the backbone, and its weights or their hash."""
     if clf.backbone is None:
         return None
-    own = not isinstance(clf.backbone, str)
-    model = clf.backbone_.model
+    backbone, model = as_backbone(clf.backbone), clf.backbone_.model
+    own = not isinstance(backbone.model, str)
     found = {"own": type(model).__name__ if own else None}
     found["weights"] = found["hash"] = None
     if clf._trains_backbone:
         return found  # The network's tensors include the backbone's.
-    if own or clf.backbone_weights in ("DEFAULT", None):
+    if own or backbone.weights in ("DEFAULT", None):
         found["hash"] = weights_of(clf.backbone_)
     else:
         found["weights"] = dict(clf.backbone_.state_dict())

@@ -7,13 +7,14 @@ import numpy as np
 from .._utils.class_labels import plain, same_labels
 from .._utils.fingerprint import fingerprint
 from .._utils.validation import check_no_missing, reading
+from ..features._backbone import Backbone, as_backbone
 
 # Parameters that may change between two calls that train the same model.
 FREE = frozenset(
     [
         "max_epochs",
         "lr",
-        "backbone_lr",
+        "backbone__lr",
         "early_stopping",
         "validation_fraction",
         "n_iter_no_change",
@@ -23,9 +24,9 @@ FREE = frozenset(
         "random_state",
         "verbose",
         "callbacks",
-        "memory",
+        "backbone__memory",
+        "backbone__n_workers",
         "checkpoint_dir",
-        "n_workers",
         "max_grad_norm",
         "compile",
         "distributed",
@@ -35,16 +36,20 @@ FREE = frozenset(
 
 def built_from(estimator):
     """The parameters that shape the model, by name, as ``(hash, words)``."""
-    return described(estimator, estimator.get_params(deep=False).keys() - FREE)
+    return described(estimator, FREE)
 
 
-def described(estimator, names):
+def described(estimator, left_out):
     """Hashes that tell whether parameters have changed, and words for messages.
 
-    Returns a dict of str to ``(hash, words)``, in the order of the parameters.
+    Returns a dict of str to ``(hash, words)``; a backbone's parameters are called as in
+    ``set_params``.
     """
     parameters = estimator.get_params(deep=False)
-    return {k: _described(v) for k, v in parameters.items() if k in names}
+    backbone = as_backbone(parameters.pop("backbone")) or Backbone(None)
+    for name, value in backbone.get_params(deep=False).items():
+        parameters[f"backbone__{name}"] = value
+    return {k: _described(v) for k, v in parameters.items() if k not in left_out}
 
 
 def changed_parameters(estimator, before):

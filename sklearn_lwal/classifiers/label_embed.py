@@ -1,15 +1,15 @@
 """Label embedding network: class similarities are learned with the classifier."""
 
-from dataclasses import dataclass
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
 from ..heads.embedding import LabelEmbedHead
 from ._base import LabelLearningClassifier
+from ._parameters import parameters
 
 
-@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+@parameters
 class LabelEmbedClassifier(LabelLearningClassifier):
     """Softmax classifier with learned class similarities as soft targets.
 
@@ -27,21 +27,17 @@ class LabelEmbedClassifier(LabelLearningClassifier):
     confidence_cap : float, default=0.9
         Probability of the true class above which the auxiliary layer is penalised, in
         (0, 1] (alpha).
-    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
-        As in :class:`LwALClassifier`.
-    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
-        As in :class:`LwALClassifier`.
-    hidden_layer_sizes, dropout
-        As in :class:`LwALClassifier`.
-    standardize, average, l2, optimizer
+    backbone, hidden_layer_sizes, dropout, standardize, average, l2, class_weight
         As in :class:`LwALClassifier`.
     max_epochs, lr, batch_size
         As in :class:`STDClassifier`.
+    optimizer, max_grad_norm
+        As in :class:`LwALClassifier`.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
-    class_weight, warm_start, random_state, verbose, device, precision
+    warm_start, checkpoint_dir, random_state, verbose, callbacks, net_params
         As in :class:`LwALClassifier`.
-    max_grad_norm, compile, distributed, callbacks, net_params
+    device, precision, compile, distributed
         As in :class:`LwALClassifier`.
 
     Attributes

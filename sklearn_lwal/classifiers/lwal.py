@@ -1,6 +1,5 @@
 """Learning with adaptive labels: the label representation is learned in training."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -10,6 +9,7 @@ from .._training.dataset import n_batches
 from ..heads.adaptive_head import AdaptiveHead
 from ._base import LabelLearningClassifier
 from ._open_set import OpenSetMixin
+from ._parameters import parameters
 
 # A head that starts in closed form needs few epochs. The batch size is proportional to
 # the learning rate: small steps tolerate noise, and more of them are needed.
@@ -25,7 +25,7 @@ TRAINED_WIDTH = 10.0
 FEATURE_DECAY = 0.9
 
 
-@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+@parameters
 class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     """Classifier that learns its label representation while it learns to classify.
 
@@ -34,62 +34,10 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
 
     Parameters
     ----------
-    backbone : str, nn.Module, callable or None, default=None
-        None: X is a matrix of features. Else X contains images, and the backbone
-        computes their features. It is the name of a classification model of
-        ``torchvision.models``, whose last layer is removed; a module that takes float
-        images (n, 3, H, W) in [0, 1] and returns (n, d), or (n, d, h, w), which is
-        averaged over h and w; or a function that returns such a module. X is then an
-        array or tensor of shape (n, H, W), (n, H, W, C) or (n, C, H, W) with C of 1 or
-        3, uint8 or float in [0, 1], or a torch Dataset of such images (C, H, W) or PIL
-        images, with or without their labels.
-    backbone_weights : "DEFAULT", path or None, default="DEFAULT"
-        Weights of a backbone by name: torchvision's own, which are downloaded at first
-        use, a state dict in a file (.safetensors, or a file of ``torch.save``), or
-        random ones, the same each time if the backbone is frozen.
-    image_size : int or None, default=None
-        Images are resized to squares of this side. None with weights: images are
-        resized, cropped and normalised by the weights' own transforms. None without
-        weights: images keep their size, unless it is below the backbone's minimum.
-        Vision transformers of torchvision accept one size only and ignore this.
-    freeze_backbone : bool, default=True
-        True: the features are computed once, in evaluation mode; then the head is
-        trained on them. False: a copy of the backbone is trained together with the
-        head, on each image once an epoch.
-    memory : path, joblib.Memory or None, default=None
-        Folder of a cache for the features of a frozen backbone. Its keys are the
-        pixels of each image and the weights of the backbone, so a grid search computes
-        the features of each image once, for all folds and candidates. A folder that
-        cannot be read or written causes a warning.
-    checkpoint_dir : path or None, default=None
-        Folder for the checkpoint of one fit, which is written after each epoch. When
-        the fit was interrupted or killed, ``fit(..., resume=True)``, or ``fit`` of a
-        new classifier with ``warm_start``, resumes from it, and on a CPU ends with
-        exactly the same model. If a checkpoint cannot be written, an OSError is raised
-        and the previous one stays. Without effect in :meth:`partial_fit`.
-    backbone_lr : float or None, default=None
-        Learning rate of a trained backbone; None is ``lr``, but at most 1e-3. Without
-        effect on a frozen backbone, like the next two parameters.
-    recalibrate_batch_norm : bool, default=True
-        Whether the batch-norm statistics of a trained backbone are plain averages over
-        the training data, computed before the first step and again after the last one.
-        Running averages, which :meth:`partial_fit` uses, are inaccurate after few
-        steps.
-    augment : callable or None, default=None
-        Applied to each training image before a trained backbone, such as a torchvision
-        transform. It takes a tensor (C, H, W) on the device, as in X. ``random_state``
-        determines its draws from torch's generators.
-    channels_last : bool, default=False
-        Whether weights and images of the backbone lie in memory with their channels
-        last, which is often faster.
-    n_workers : int, default=0
-        Number of processes that prefetch the images of a Dataset, or rows that do not
-        fit into the GPU's memory; 0 reads them in the main process.
-    hidden_layer_sizes : array-like of int, default=()
-        Widths of the dense layers before the head, each
-        Linear-ReLU-BatchNorm-Dropout. The paper's text model is ``(768,)``.
-    dropout : float, default=0.1
-        Share of the hidden units dropped in a training step, in [0, 1).
+    backbone : Backbone, str, nn.Module, callable or None, default=None
+        None: X is a matrix of features. Else X contains images, whose features the
+        :class:`Backbone` computes. A name, module or function alone is a frozen
+        backbone with its defaults.
     output_dim : int, float or "auto", default="auto"
         Dimension of the latent: an int is the dimension itself, a float a multiple
         of the number of classes, rounded (1.0 is the paper's LwAL, 10.0 its LwAL10).
@@ -116,6 +64,23 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         rows, times 0.8 because training sharpens the scores, and then constant.
         "learned" with a random start: a parameter that is trained from 1.0 on, at ten
         times ``lr``; few training rows make it too high.
+    update_every : int, default=1
+        Steps between two label updates (the paper's k).
+    warmup_steps : int, default=0
+        Steps before the first label update (the paper's w).
+    repel_weight : float, default=0.0
+        Weight of the repel loss (the paper's lambda, which is 10 in "+rpl").
+    label_momentum : float, default=0.0
+        Share of the old label that an update keeps, in [0, 1); the paper uses 0.
+    refine_labels : bool, default=True
+        Whether the labels are set to the class means over the whole training set
+        (Eq. 1, in evaluation mode) when training ends, and before each validation.
+        False keeps the labels of the last batch, as in the paper.
+    hidden_layer_sizes : array-like of int, default=()
+        Widths of the dense layers before the head, each
+        Linear-ReLU-BatchNorm-Dropout. The paper's text model is ``(768,)``.
+    dropout : float, default=0.1
+        Share of the hidden units dropped in a training step, in [0, 1).
     standardize : bool, default=True
         Whether features are standardised internally, by their means and deviations over
         at most 10,000 training rows, and (without hidden layers) scaled so that their
@@ -131,20 +96,14 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         Whether the model predicts with an average of its weights over about the last
         third of the training steps (polynomial decay, Shamir and Zhang 2013), which
         replaces a learning rate schedule.
-    update_every : int, default=1
-        Steps between two label updates (the paper's k).
-    warmup_steps : int, default=0
-        Steps before the first label update (the paper's w).
-    repel_weight : float, default=0.0
-        Weight of the repel loss (the paper's lambda, which is 10 in "+rpl").
-    label_momentum : float, default=0.0
-        Share of the old label that an update keeps, in [0, 1); the paper uses 0.
-    refine_labels : bool, default=True
-        Whether the labels are set to the class means over the whole training set
-        (Eq. 1, in evaluation mode) when training ends, and before each validation.
-        False keeps the labels of the last batch, as in the paper.
     l2 : float, default=0.0
         Adds ``l2 * (||W||^2 + ||b||^2)`` of the head to the loss.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied into the sample weights. The logarithm of a
+        class's relative weight is also added to its score, because distances have no
+        bias term for each class. Without class weights the nearest label decides, which
+        treats rare and frequent classes alike; so "balanced" favours rare classes more
+        than it does in other classifiers.
     max_epochs : int or "auto", default="auto"
         Passes over the training data. "auto" with the discriminant start and without
         hidden layers: 3, or more to reach 100 steps, but at most 20 and at most one
@@ -152,9 +111,6 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         reach 300 steps. "auto" otherwise: 20, or more to reach 1,000 steps.
     lr : float, default=2e-3
         Learning rate, constant.
-    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or class, default="adam"
-        A :class:`torch.optim.Optimizer` class may be passed; its options go into
-        ``net_params``, for example ``{"optimizer__momentum": 0.9}``.
     batch_size : int or "auto", default="auto"
         Maximal number of rows in a training step; the batches of an epoch differ by at
         most one row. "auto" is proportional to ``lr``, 256 for 2e-3, because small
@@ -162,6 +118,11 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         ``label_update="batch"`` it is 50 per class, as in the paper. In both cases it
         is at least 32 and at most a twentieth of the rows. With a trained backbone it
         is 50 per class, but at most 128.
+    optimizer : {"adam", "adamw", "rmsprop", "sgd"} or class, default="adam"
+        A :class:`torch.optim.Optimizer` class may be passed; its options go into
+        ``net_params``, for example ``{"optimizer__momentum": 0.9}``.
+    max_grad_norm : float or None, default=None
+        Norm that the gradient of a step is clipped to.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when neither
         the accuracy nor the loss on them has improved by ``tol`` for
@@ -173,39 +134,25 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
         Epochs without improvement before early stopping.
     tol : float, default=1e-4
         Smallest change that counts as an improvement.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied into the sample weights. The logarithm of a
-        class's relative weight is also added to its score, because distances have no
-        bias term for each class. Without class weights the nearest label decides, which
-        treats rare and frequent classes alike; so "balanced" favours rare classes more
-        than it does in other classifiers.
     warm_start : bool, default=False
         Whether :meth:`fit` starts from the fitted model. Only ``max_epochs``, ``lr``,
-        ``backbone_lr``, ``max_grad_norm``, ``class_weight``, ``callbacks``,
-        ``verbose``, ``memory``, ``checkpoint_dir``, ``n_workers``, ``compile``,
-        ``distributed`` and the parameters of early stopping may differ from the first
-        call. If ``checkpoint_dir`` has a checkpoint, a classifier that is not fitted
-        yet resumes from it.
+        ``max_grad_norm``, ``class_weight``, ``callbacks``, ``verbose``,
+        ``checkpoint_dir``, ``compile``, ``distributed``, the parameters of early
+        stopping and the backbone's ``lr``, ``memory`` and ``n_workers`` may differ from
+        the first call. If ``checkpoint_dir`` has a checkpoint, a classifier that is not
+        fitted yet resumes from it.
+    checkpoint_dir : path or None, default=None
+        Folder for the checkpoint of one fit, which is written after each epoch. When
+        the fit was interrupted or killed, ``fit(..., resume=True)``, or ``fit`` of a
+        new classifier with ``warm_start``, resumes from it, and on a CPU ends with
+        exactly the same model. If a checkpoint cannot be written, an OSError is raised
+        and the previous one stays. Without effect in :meth:`partial_fit`.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, order of the samples, dropout and held-out
         rows. None draws fresh entropy. The global states of NumPy and torch are
         neither used nor changed.
     verbose : int, default=0
         1 shows a progress bar.
-    device : str or torch.device, default="auto"
-        "auto" is CUDA if available, else MPS, else the CPU.
-    precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" trains the dense layers and the backbone under autocast. Labels and
-        distances, and everything after training, stay in float32 or wider.
-    max_grad_norm : float or None, default=None
-        Norm that the gradient of a step is clipped to.
-    compile : bool, default=False
-        Whether to compile training steps with :func:`torch.compile`, which takes time
-        at the start and needs a C++ compiler.
-    distributed : bool, default=False
-        Whether all processes of :mod:`torch.distributed` train one model: each computes
-        its share of every batch, and loss and labels are those of the whole batch. All
-        processes must call the method with the same data.
     callbacks : list of skorch callbacks, default=None
         Callbacks, or pairs (name, callback), that the net calls as in skorch. They get
         the X and Datasets of :meth:`fit` and a y of indices into ``classes_``. Named
@@ -214,6 +161,18 @@ class LwALClassifier(OpenSetMixin, LabelLearningClassifier):
     net_params : dict, default=None
         Further arguments of the skorch net, such as
         ``{"optimizer__weight_decay": 0.01}``.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA if available, else MPS, else the CPU.
+    precision : {"float32", "bfloat16"}, default="float32"
+        "bfloat16" trains the dense layers and the backbone under autocast. Labels and
+        distances, and everything after training, stay in float32 or wider.
+    compile : bool, default=False
+        Whether to compile training steps with :func:`torch.compile`, which takes time
+        at the start and needs a C++ compiler.
+    distributed : bool, default=False
+        Whether all processes of :mod:`torch.distributed` train one model: each computes
+        its share of every batch, and loss and labels are those of the whole batch. All
+        processes must call the method with the same data.
 
     Attributes
     ----------

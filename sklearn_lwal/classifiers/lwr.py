@@ -1,15 +1,15 @@
 """Learning with retrospection: one-hot labels and the model's earlier predictions."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..heads.retrospection import RetrospectionHead
 from ._base import LabelLearningClassifier
+from ._parameters import parameters
 
 
-@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+@parameters
 class LWRClassifier(LabelLearningClassifier):
     r"""Softmax classifier that also learns from its own earlier predictions.
 
@@ -31,21 +31,19 @@ class LWRClassifier(LabelLearningClassifier):
         The temperature T of the stored predictions.
     retrospection : float, default=0.9
         Weight of the stored predictions at the end of training (b), in [0, 1].
-    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
-        As in :class:`LwALClassifier`.
-    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
-        As in :class:`LwALClassifier`.
-    hidden_layer_sizes, dropout
-        As in :class:`LwALClassifier`.
-    standardize, average, l2, optimizer
+    backbone, hidden_layer_sizes, dropout, standardize, average, l2, class_weight
         As in :class:`LwALClassifier`.
     max_epochs, lr, batch_size
         As in :class:`STDClassifier`. ``max_epochs`` is E, even if training stops early.
+    optimizer, max_grad_norm
+        As in :class:`LwALClassifier`.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
-    class_weight, warm_start, random_state, verbose, device, precision
+    warm_start, checkpoint_dir
         As in :class:`LwALClassifier`; a warm start counts its epochs from 1 again.
-    max_grad_norm, compile, distributed, callbacks, net_params
+    random_state, verbose, callbacks, net_params
+        As in :class:`LwALClassifier`.
+    device, precision, compile, distributed
         As in :class:`LwALClassifier`.
 
     Attributes

@@ -1,7 +1,6 @@
 """Fixed label representations, such as embeddings of the class names."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from .._serialization.file import DAMAGED
 from .._utils.class_labels import plain
 from ..heads.static import StaticHead
 from ._base import LabelLearningClassifier
+from ._parameters import parameters
 
 
-@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+@parameters
 class StaticLabelClassifier(LabelLearningClassifier):
     """Classifier whose latents are regressed to given class embeddings.
 
@@ -32,21 +32,17 @@ class StaticLabelClassifier(LabelLearningClassifier):
         result; but it is cloned and pickled with the classifier, so for a large encoder
         ``dict(zip(names, encode(names)))`` is better. None is the identity: regression
         to one-hot labels.
-    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
-        As in :class:`LwALClassifier`.
-    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
-        As in :class:`LwALClassifier`.
-    hidden_layer_sizes, dropout
-        As in :class:`LwALClassifier`.
-    standardize, average, l2, optimizer
+    backbone, hidden_layer_sizes, dropout, standardize, average, l2, class_weight
         As in :class:`LwALClassifier`.
     max_epochs, lr, batch_size
         As in :class:`STDClassifier`.
+    optimizer, max_grad_norm
+        As in :class:`LwALClassifier`.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
-    class_weight, warm_start, random_state, verbose, device, precision
+    warm_start, checkpoint_dir, random_state, verbose, callbacks, net_params
         As in :class:`LwALClassifier`.
-    max_grad_norm, compile, distributed, callbacks, net_params
+    device, precision, compile, distributed
         As in :class:`LwALClassifier`.
 
     Attributes

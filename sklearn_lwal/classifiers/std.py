@@ -1,19 +1,19 @@
 """Standard training with one-hot labels, with the other classifiers' interface."""
 
-from dataclasses import dataclass
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..heads.one_hot import CosineHead, OneHotHead, Regularization, SimplexHead
 from ._base import LabelLearningClassifier
+from ._parameters import parameters
 
 HEADS = {"linear": OneHotHead, "cosine": CosineHead, "etf": SimplexHead}
 # Learning rate of the cosines' scale, relative to that of the weights.
 SCALE_RATE = 10.0
 
 
-@dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+@parameters
 class STDClassifier(LabelLearningClassifier):
     r"""Softmax classifier trained on one-hot labels, the paper's baseline "STD".
 
@@ -49,13 +49,7 @@ class STDClassifier(LabelLearningClassifier):
     teacher_multiplier : float or None, default=None
         The factor M in the loss. None is K, which makes KL a sum over the classes; the
         authors' code averages it and sets 100 or 1 for the 100 classes of CIFAR-100.
-    backbone, backbone_weights, image_size, freeze_backbone, memory, checkpoint_dir
-        As in :class:`LwALClassifier`.
-    backbone_lr, recalibrate_batch_norm, augment, channels_last, n_workers
-        As in :class:`LwALClassifier`.
-    hidden_layer_sizes, dropout
-        As in :class:`LwALClassifier`.
-    standardize, average, l2, optimizer
+    backbone, hidden_layer_sizes, dropout, standardize, average, l2, class_weight
         As in :class:`LwALClassifier`.
     max_epochs : int or "auto", default="auto"
         Passes over the training data. "auto" is 20, or more to reach 1,000 steps; with
@@ -66,11 +60,13 @@ class STDClassifier(LabelLearningClassifier):
         Maximal number of rows in a training step. "auto" is 50 per class, but at least
         32 and at most a twentieth of the rows, and at most 128 images for a trained
         backbone.
+    optimizer, max_grad_norm
+        As in :class:`LwALClassifier`.
     early_stopping, validation_fraction, n_iter_no_change, tol
         As in :class:`LwALClassifier`.
-    class_weight, warm_start, random_state, verbose, device, precision
+    warm_start, checkpoint_dir, random_state, verbose, callbacks, net_params
         As in :class:`LwALClassifier`.
-    max_grad_norm, compile, distributed, callbacks, net_params
+    device, precision, compile, distributed
         As in :class:`LwALClassifier`.
 
     Attributes

@@ -25,7 +25,7 @@ from .._utils.files import as_path
 from .._utils.fingerprint import identity_of
 from .._utils.torch_state import in_known_state
 from .._utils.typing import FilePath, Samples
-from ._backbones import load_backbone
+from ._backbone import load_backbone
 from ._images import as_images, extract
 from ._text_encoders import as_vectors, cut_off
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_method_params
 
 from ..classifiers._base import LabelLearningClassifier
 from ..classifiers._warm_start import built_from
+from ..features._backbone import as_backbone
 from ._pipeline_steps import fit_steps
 from ._stacked_fits import Fold
 
@@ -22,17 +23,8 @@ TRAIN, TEST = 0, 1
 # Seconds that the fit of the steps must take before other processes do it: the rows
 # have to be sent there, and their transforms back.
 WORTH_SENDING = 1.0
-# Parameters of a classifier that the features of its frozen backbone depend on.
-OF_FEATURES = (
-    "backbone",
-    "backbone_weights",
-    "image_size",
-    "channels_last",
-    "memory",
-    "n_workers",
-    "device",
-    "verbose",
-)
+# Parameters of a frozen backbone that its features depend on.
+OF_BACKBONE = ("model", "weights", "image_size", "channels_last", "memory", "n_workers")
 # A subclass that overrides one of these may do anything, and is fitted as it is.
 METHODS = (
     "fit",
@@ -120,8 +112,8 @@ class BackbonePreprocessing(Preprocessing):
         self.seconds += (time.perf_counter() - begin) / len(self.folds)
 
     def whole(self, fold, classifier, estimator):
-        given = {name: getattr(estimator, name) for name in OF_FEATURES}
-        classifier.set_params(**given)
+        classifier.backbone = estimator.backbone
+        classifier.set_params(device=estimator.device, verbose=estimator.verbose)
         classifier.backbone_ = self.encoder.backbone_
         classifier._identity = self.encoder._identity
         classifier._built_from = built_from(classifier)
@@ -279,16 +271,19 @@ def split_pipeline(estimator, base, parameters, fit_params, routing):
         return key, PipelinePreprocessing, _checked(classifier), weights
     _checked(estimator)
     weights = _weights(fit_params, "sample_weight")
-    if estimator.backbone is None or not estimator.freeze_backbone:
+    if estimator.backbone is None or estimator._trains_backbone:
         return (Preprocessing,), Preprocessing, estimator, weights
-    given = {**base.get_params(deep=False), **parameters}
-    values = (_word(given[name]) for name in OF_FEATURES)
     make = BackbonePreprocessing
-    return (make, *values), make, clone(estimator).set_params(**PLAIN), weights
+    key = make, *_backbone_key(base.get_params(deep=False) | parameters)
+    return key, make, clone(estimator).set_params(backbone=None), weights
 
 
-# Make a classifier of images one of features.
-PLAIN = {"backbone": None, "memory": None}
+def _backbone_key(given):
+    """Words for the parameters that the features of a frozen backbone depend on."""
+    backbone = as_backbone(given["backbone"]).get_params(deep=False)
+    for name in OF_BACKBONE:
+        yield _word(given.get(f"backbone__{name}", backbone[name]))
+    yield from (_word(given[name]) for name in ("device", "verbose"))
 
 
 def _checked(classifier):

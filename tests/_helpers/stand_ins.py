@@ -10,7 +10,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_lwal.features import _backbones as backbones
+from sklearn_lwal.features import _backbone as backbones
+from sklearn_lwal.features import _torchvision as named
 from sklearn_lwal.features import _transformers as transformers
 
 
@@ -28,7 +29,7 @@ def small_model(*_):
         nn.BatchNorm2d(16),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(16 * 8 * 8, backbones.N_CLASSES),
+        nn.Linear(16 * 8 * 8, named.N_CLASSES),
     )
 
 
@@ -47,13 +48,13 @@ def stand_in(getfixture):
     y : ndarray of shape (60,)
     """
     patch, folder = getfixture("monkeypatch"), getfixture("tmp_path")
-    load = backbones._load_by_name
+    load = backbones.load_by_name
 
     def load_small(name, weights, image_size, seed, empty):
         return load(name, None, 32, seed, empty)
 
-    patch.setattr(backbones, "_build", small_model)
-    patch.setattr(backbones, "_load_by_name", load_small)
+    patch.setattr(named, "_build", small_model)
+    patch.setattr(backbones, "load_by_name", load_small)
     patch.setattr(transformers, "_sentence_transformer", lambda name: Letters())
     patch.chdir(folder)
     images, y = load_digits(return_X_y=True)

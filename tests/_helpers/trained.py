@@ -1,5 +1,6 @@
 """Images, backbones and options with which the tests train them."""
 
+import functools
 import shutil
 
 import numpy as np
@@ -8,14 +9,16 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from sklearn_lwal import Backbone
+
 QUICK = {
-    "freeze_backbone": False,
     "random_state": 0,
     "max_epochs": 3,
     "batch_size": 50,
     "device": "cpu",
 }
-BARE = {"standardize": False, "average": False, "recalibrate_batch_norm": False}
+BARE = {"standardize": False, "average": False}
+trained = functools.partial(Backbone, trainable=True)
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))),
     reason="torch.compile needs a C++ compiler",

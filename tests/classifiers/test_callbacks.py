@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping, InputShapeSetter, LRScheduler
 from torch.utils.data import DataLoader, TensorDataset
 
-from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LabelSearchCV, LwALClassifier, STDClassifier
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 
@@ -48,8 +48,8 @@ def test_a_data_set_is_handed_on():
     images = torch.zeros(6, 1, 8, 8, dtype=torch.uint8)
     data, see = TensorDataset(images, torch.arange(6) % 2), See()
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4))
-    options = {"freeze_backbone": False, "callbacks": [see], **QUICK}
-    STDClassifier(net, **options).fit(data)
+    backbone = Backbone(net, trainable=True)
+    STDClassifier(backbone, callbacks=[see], **QUICK).fit(data)
     rows, index = see.begin
     assert torch.equal(rows[5], images[5])
     assert index.tolist() == [0, 1] * 3

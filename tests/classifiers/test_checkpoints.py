@@ -9,13 +9,14 @@ import pytest
 import torch
 from _helpers.fakes import KillBefore, Killed
 from _helpers.saved import assert_equal
-from _helpers.trained import QUICK, digit_images, small_net
+from _helpers.trained import QUICK, digit_images, small_net, trained
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 
 import sklearn_lwal
 from sklearn_lwal import (
+    Backbone,
     LabelEmbedClassifier,
     LwALClassifier,
     LWRClassifier,
@@ -102,8 +103,9 @@ def test_resumed_fit_is_the_whole_fit(name, n_epochs, data, tmp_path):
 def test_trained_backbone_with_dropout_goes_on(tmp_path):
     X, y = load_digits(return_X_y=True)
     X, y = X.reshape(-1, 8, 8)[:300].astype(np.uint8), y[:300]
-    clf = LwALClassifier(small_net(0.3), early_stopping=True, **QUICK)
-    clf.set_params(hidden_layer_sizes=(8,), augment=jittered)
+    backbone = trained(small_net(0.3), augment=jittered)
+    clf = LwALClassifier(backbone, early_stopping=True, **QUICK)
+    clf.set_params(hidden_layer_sizes=(8,))
     whole = clone(clf).fit(X, y)
     clf.set_params(checkpoint_dir=tmp_path)
     break_off(clf, 2, X, y)
@@ -204,8 +206,7 @@ def test_other_parameters_are_refused(name, iris, tmp_path):
     with pytest.raises(ValueError, match=name):
         changed.fit(*iris, resume=True)
     # Parameters that do not affect results may change.
-    clf.set_params(verbose=0, memory=tmp_path / "memory")
-    clf.fit(*iris, resume=True)
+    clf.set_params(verbose=0, warm_start=True).fit(*iris, resume=True)
 
 
 def test_another_classifier_is_refused(iris, tmp_path):
@@ -306,12 +307,13 @@ def test_what_changes_the_steps_goes_on(optimizer, iris, tmp_path):
 @pytest.mark.parametrize("frozen", [True, False])
 def test_other_images_are_refused(frozen, tmp_path):
     X, y = digit_images(200, n_class=3)
-    clf = STDClassifier(small_net(), **QUICK | {"freeze_backbone": frozen})
-    clf.set_params(checkpoint_dir=tmp_path)
+    backbone = Backbone(small_net(), trainable=not frozen)
+    clf = STDClassifier(backbone, checkpoint_dir=tmp_path, **QUICK)
     break_off(clf, 1, X, y)
     with pytest.raises(ValueError, match="other"):
         clf.fit(1 - X, y, resume=True)
-    clf.fit(X, y, resume=True)
+    # The cache does not affect results.
+    clf.set_params(backbone__memory=tmp_path / "memory").fit(X, y, resume=True)
 
 
 def test_a_fit_from_scratch_is_over_with_what_was_there(iris, tmp_path):

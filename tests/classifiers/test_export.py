@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from _helpers.rivals import CLASSIFIERS, RIVALS
-from _helpers.trained import QUICK, digit_images, needs_compiler, small_net
+from _helpers.trained import QUICK, digit_images, needs_compiler, small_net, trained
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
 import sklearn_lwal
-from sklearn_lwal import LwALClassifier, StaticLabelClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, StaticLabelClassifier, STDClassifier
 from sklearn_lwal._utils.compat import EXPORTS_ONNX
 from sklearn_lwal.classifiers import _export
 
@@ -290,16 +290,12 @@ class Maps(nn.Module):
 
 
 BACKBONES = {
-    "frozen": {"backbone": small_net, "freeze_backbone": True},
-    "trained": {"backbone": small_net},
-    "resized": {"backbone": Maps, "image_size": 12},
-    "augmented": {"backbone": Maps, "augment": lambda image: image.flip(-1)},
-    "channels last": {"backbone": Maps, "channels_last": True},
-    "bfloat16": {
-        "backbone": lambda: Maps().bfloat16(),
-        "freeze_backbone": True,
-        "hidden_layer_sizes": (8,),
-    },
+    "frozen": Backbone(small_net),
+    "trained": trained(small_net),
+    "resized": trained(Maps, image_size=12),
+    "augmented": trained(Maps, augment=lambda image: image.flip(-1)),
+    "channels last": trained(Maps, channels_last=True),
+    "bfloat16": Backbone(lambda: Maps().bfloat16()),
 }
 
 
@@ -312,7 +308,10 @@ BACKBONES = {
 )
 def test_backbones(name, Classifier, digits):
     images, y = digits
-    clf = Classifier(**QUICK | BACKBONES[name]).fit(images, y)
+    clf = Classifier(BACKBONES[name], **QUICK)
+    if name == "bfloat16":
+        clf.set_params(hidden_layer_sizes=(8,))
+    clf.fit(images, y)
     module, expected = clf.to_torch(), clf.predict_proba(images)
     assert_near(answer(module, images[:, None]), expected)
     assert_near(answer(module, as_rgb(images)), expected)
@@ -331,7 +330,7 @@ def test_backbones(name, Classifier, digits):
 @pytest.mark.parametrize("name", [n for n in BACKBONES if n != "bfloat16"])
 def test_backbones_in_onnx(name, digits, tmp_path):
     images, y = digits
-    clf = LwALClassifier(**QUICK | BACKBONES[name]).fit(images, y)
+    clf = LwALClassifier(BACKBONES[name], **QUICK).fit(images, y)
     clf.to_onnx(tmp_path / "model.onnx", image_shape=(8, 8))
     for n_rows in (1, 2, 17):
         found = run_onnx(tmp_path / "model.onnx", as_rgb(images[:n_rows]))
@@ -340,7 +339,7 @@ def test_backbones_in_onnx(name, digits, tmp_path):
 
 def test_exported_program_of_a_trained_backbone(digits):
     images, y = digits
-    clf = LwALClassifier(**QUICK | BACKBONES["trained"]).fit(images, y)
+    clf = LwALClassifier(BACKBONES["trained"], **QUICK).fit(images, y)
     program = dynamic_program(clf.to_torch(), as_rgb(images[:2])).module()
     for n_rows in (1, 17):
         found = answer(program, as_rgb(images[:n_rows]))
@@ -349,7 +348,7 @@ def test_exported_program_of_a_trained_backbone(digits):
 
 @needs_onnx
 def test_image_shape_is_checked(digits, tmp_path):
-    clf = LwALClassifier(**QUICK | BACKBONES["frozen"]).fit(*digits)
+    clf = LwALClassifier(BACKBONES["frozen"], **QUICK).fit(*digits)
     for shape in (None, 8, (8,), (8, 0), (8, 8.0)):
         with pytest.raises(ValueError, match="must be \\(height, width\\)"):
             clf.to_onnx(tmp_path / "model.onnx", image_shape=shape)
@@ -357,14 +356,11 @@ def test_image_shape_is_checked(digits, tmp_path):
 
 @needs_onnx
 @pytest.mark.slow
-@pytest.mark.parametrize("freeze", [True, False])
-def test_torchvision_in_onnx(freeze, digits, tmp_path):
+@pytest.mark.parametrize("trainable", [False, True])
+def test_torchvision_in_onnx(trainable, digits, tmp_path):
     images, y = digits[0][:60], digits[1][:60]
-    clf = LwALClassifier(
-        "squeezenet1_1",
-        backbone_weights=None,
-        **QUICK | {"freeze_backbone": freeze, "max_epochs": 1, "backbone_lr": 1e-5},
-    ).fit(images, y)
+    backbone = Backbone("squeezenet1_1", trainable=trainable, weights=None, lr=1e-5)
+    clf = LwALClassifier(backbone, **QUICK | {"max_epochs": 1}).fit(images, y)
     clf.to_onnx(tmp_path / "model.onnx", image_shape=(8, 8))
     expected = clf.predict_proba(images[:17])
     assert_near(answer(clf.to_torch(), images[:17, None]), expected)
@@ -382,7 +378,7 @@ def test_pretrained_torchvision_with_its_own_transforms(digits, tmp_path, monkey
     state = models.get_model("shufflenet_v2_x0_5", weights=None).state_dict()
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", lambda *_, **__: state)
     images, y = digits[0][:20], digits[1][:20]
-    options = {"freeze_backbone": True, "max_epochs": 1, "batch_size": 10}
+    options = {"max_epochs": 1, "batch_size": 10}
     clf = STDClassifier("shufflenet_v2_x0_5", **QUICK | options).fit(images, y)
     module = clf.to_torch()
     levels = np.random.RandomState(0).randint(0, 256, (3, 48, 40)).astype(np.uint8)

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from sklearn_lwal import ImageFeatures, LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, ImageFeatures, LwALClassifier, STDClassifier
 from sklearn_lwal.features._images import dataset_labels
 
 QUICK = {"random_state": 0, "max_epochs": 5, "device": "cpu"}
@@ -67,7 +67,7 @@ def test_the_same_as_on_its_features(Classifier, digits):
 
 def test_torchvision_models_by_name(digits):
     images, y = digits
-    clf = LwALClassifier("resnet18", backbone_weights=None, **QUICK)
+    clf = LwALClassifier(Backbone("resnet18", weights=None), **QUICK)
     clf.fit(images[:100], y[:100])
     assert clf.n_features_in_ == 512
     assert clf.transform(images[:3]).shape == (3, 10)
@@ -76,7 +76,7 @@ def test_torchvision_models_by_name(digits):
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_b0", "densenet121"])
 def test_the_backbones_of_the_paper(name, digits):
     images, y = digits
-    clf = LwALClassifier(name, backbone_weights=None, **QUICK)
+    clf = LwALClassifier(Backbone(name, weights=None), **QUICK)
     assert clf.fit(images[:40], y[:40]).predict(images[:7]).shape == (7,)
 
 
@@ -117,16 +117,16 @@ def test_data_sets_bring_their_labels(digits):
 
 def test_goes_on_with_the_same_backbone(digits):
     images, y = digits
-    clf = LwALClassifier("resnet18", backbone_weights=None, warm_start=True, **QUICK)
+    clf = LwALClassifier(Backbone("resnet18", weights=None), warm_start=True, **QUICK)
     backbone = clf.fit(images[:50], y[:50]).backbone_
     assert clf.fit(images[:50], y[:50]).backbone_ is backbone
     assert clf.partial_fit(images[50:90], y[50:90]).backbone_ is backbone
-    with pytest.raises(ValueError, match=r"can not change \['image_size'\]"):
-        clf.set_params(image_size=16).fit(images[:50], y[:50])
+    with pytest.raises(ValueError, match=r"can not change \['backbone__image_size'\]"):
+        clf.set_params(backbone__image_size=16).fit(images[:50], y[:50])
     other = LwALClassifier(Pixels(), warm_start=True, **QUICK).fit(images, y)
     with torch.no_grad():
         other.backbone.norm.weight.mul_(2)
-    with pytest.raises(ValueError, match=r"can not change \['backbone'\]"):
+    with pytest.raises(ValueError, match=r"can not change \['backbone__model'\]"):
         other.fit(images, y)
 
 
@@ -180,15 +180,15 @@ class TestMemory:
         clf = LwALClassifier(Pixels(), **QUICK)
         # Three folds of two parts for each of 2 candidates, and the refit.
         assert self.count(clf, digits) == 2 * 3 + 1
-        memory = clone(clf).set_params(memory=tmp_path)
+        memory = clone(clf).set_params(backbone=Backbone(Pixels(), memory=tmp_path))
         assert self.count(memory, digits) == 1
         assert self.count(memory, digits) == 0
-        assert self.count(clone(memory).set_params(image_size=8), digits) == 1
+        assert self.count(clone(memory).set_params(backbone__image_size=8), digits) == 1
 
     def test_keeps_those_of_data_sets(self, digits, tmp_path):
         images, y = digits
         data = TensorDataset(torch.from_numpy(images)[:, None], torch.from_numpy(y))
-        clf = LwALClassifier(Pixels(), memory=tmp_path, **QUICK).fit(data)
+        clf = LwALClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK).fit(data)
         Pixels.seen = 0
         np.testing.assert_array_equal(clf.predict(images), clf.predict(data))
         assert clf.score(Subset(data, [3, 1])) > 0
@@ -206,7 +206,7 @@ class TestMemory:
                     raise OSError("no such file")
                 return torch.from_numpy(images[i])[None]
 
-        clf = LwALClassifier(Pixels(), memory=tmp_path, **QUICK)
+        clf = LwALClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK)
         with pytest.raises(ValueError, match="Sample 70"):
             clf.fit(Broken(), digits[1][:100])
         Pixels.seen = 0
@@ -215,7 +215,9 @@ class TestMemory:
 
     def test_a_few_images_are_not_written(self, digits, tmp_path):
         images, y = digits
-        clf = LwALClassifier(Pixels(), memory=tmp_path, **QUICK).fit(images, y)
+        clf = LwALClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK).fit(
+            images, y
+        )
         for i in range(10):
             clf.predict(1 - images[i : i + 1])
         assert len([*tmp_path.rglob("*.keys.npy")]) == 1
@@ -228,7 +230,9 @@ class TestMemory:
 
     def test_half_written_files_are_not_read(self, digits, tmp_path):
         images, y = digits
-        clf = LwALClassifier(Pixels(), memory=tmp_path, **QUICK).fit(images, y)
+        clf = LwALClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK).fit(
+            images, y
+        )
         expected = clf.predict_proba(images)
         for path in tmp_path.rglob("*.keys.npy"):
             path.rename(path.with_name(f"{path.name}.part"))
@@ -241,7 +245,7 @@ class TestMemory:
     def test_takes_a_memory(self, digits, tmp_path):
         images, y = digits
         memory = joblib.Memory(tmp_path, verbose=0)
-        clf = LwALClassifier(Pixels(), memory=memory, **QUICK)
+        clf = LwALClassifier(Backbone(Pixels(), memory=memory), **QUICK)
         Pixels.seen = 0
         one, two = (clone(clf).fit(images, y).predict(images) for _ in range(2))
         assert Pixels.seen == len(images)
@@ -252,7 +256,7 @@ class TestMemory:
 
     def test_the_layout_makes_no_difference(self, digits, tmp_path):
         images, y = (part[:50] for part in digits)
-        clf = LwALClassifier(Pixels(), memory=tmp_path, **QUICK)
+        clf = LwALClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK)
         clf.fit(np.repeat(images[..., None], 3, axis=3), y)
         Pixels.seen = 0
         tensor = torch.from_numpy(images)[:, None].repeat(1, 3, 1, 1)
@@ -268,7 +272,7 @@ class TestMemory:
         with torch.no_grad():
             other.norm.weight.mul_(2)
         parts = [
-            LwALClassifier(module, memory=str(tmp_path), **QUICK)
+            LwALClassifier(Backbone(module, memory=str(tmp_path)), **QUICK)
             for module in (Pixels(), other)
         ]
         one, two = (clf.fit(images, y)._features(images) for clf in parts)
@@ -279,7 +283,7 @@ class TestMemory:
         images, y = digits
         parts = [Scaled(name, factor) for factor in (1.0, 2.0)]
         one, two = (
-            LwALClassifier(part, memory=tmp_path, **QUICK).fit(images, y)
+            LwALClassifier(Backbone(part, memory=tmp_path), **QUICK).fit(images, y)
             for part in parts
         )
         np.testing.assert_allclose(two._features(images), 2 * one._features(images))
@@ -290,13 +294,14 @@ class TestMemory:
     [
         ({"backbone": "resnet51"}, "resnet50"),
         ({"backbone": 3}, "'backbone' parameter"),
-        ({"backbone": "resnet18", "backbone_weights": "none.pt"}, "no file"),
-        ({"image_size": 0}, "'image_size' parameter"),
-        ({"memory": 3}, "'memory' parameter"),
+        ({"backbone": Backbone("resnet18", weights="none.pt")}, "no file"),
+        ({"backbone": Backbone(3)}, "'model' parameter of Backbone"),
+        ({"backbone__image_size": 0}, "'image_size' parameter"),
+        ({"backbone__memory": 3}, "'memory' parameter"),
     ],
 )
 def test_bad_parameters(parameters, match, digits):
-    clf = LwALClassifier(Pixels()).set_params(**parameters)
+    clf = LwALClassifier(Backbone(Pixels())).set_params(**parameters)
     with pytest.raises(ValueError, match=match):
         clf.fit(*digits)
     assert not hasattr(clf, "backbone_")

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from sklearn_lwal import LwALClassifier
+from sklearn_lwal import Backbone, LwALClassifier
 
 NEW = (2, 7)
 CONFIGURATIONS = {
@@ -161,8 +161,8 @@ def test_weights_and_sparse_rows(digits):
 def test_images(frozen, digits):
     X, y, new = digits
     X = X.reshape(-1, 8, 8) / 16
-    options = QUICK | {"freeze_backbone": frozen}
-    clf = LwALClassifier(small_net(), **options).fit(X[~new], y[~new])
+    backbone = Backbone(small_net(), trainable=not frozen)
+    clf = LwALClassifier(backbone, **QUICK).fit(X[~new], y[~new])
     latent = clf.transform(X[new])
     clf.add_classes(X[new], y[new])
     means = [latent[y[new] == c].mean(axis=0) for c in NEW]

@@ -17,6 +17,7 @@ from _helpers.trained import (
     digit_images,
     needs_compiler,
     small_net,
+    trained,
     weights,
 )
 from sklearn.base import clone
@@ -25,6 +26,9 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from sklearn_lwal import LwALClassifier, STDClassifier
+
+# A backbone whose batch-norm statistics are those of the steps.
+PLAIN = {"recalibrate_batch_norm": False}
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +46,12 @@ def test_learns_and_leaves_the_given_module_alone(Classifier, digits, unseen):
     module = small_net().train()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     generator = torch.get_rng_state()
-    clf = Classifier(module, **QUICK | {"max_epochs": 15}).fit(*digits)
+    clf = Classifier(trained(module), **QUICK | {"max_epochs": 15}).fit(*digits)
     assert clf.score(*unseen) > 0.75
     assert module.training
     assert all(torch.equal(before[key], module.state_dict()[key]) for key in before)
-    trained = clf.backbone_.model.state_dict()
-    assert not torch.equal(trained["0.weight"], before["0.weight"])
+    after = clf.backbone_.model.state_dict()
+    assert not torch.equal(after["0.weight"], before["0.weight"])
     assert torch.equal(generator, torch.get_rng_state())
     proba = clf.predict_proba(unseen[0])
     assert (proba.argmax(1) == clf.predict(unseen[0])).all()
@@ -73,7 +77,9 @@ def test_an_int_seed_gives_the_model_of_a_bare_loop(digits):
             scores = layer(backbone(X[index]))
             nn.functional.cross_entropy(scores, target[index]).backward()
             optimizer.step()
-    clf = STDClassifier(small_net, **QUICK | {"random_state": 12}, **BARE)
+    clf = STDClassifier(
+        trained(small_net, **PLAIN), **QUICK | {"random_state": 12}, **BARE
+    )
     found = clf.fit(images, y).backbone_.model.state_dict()
     torch.testing.assert_close(found, backbone.state_dict())
     expected = layer(backbone.eval()(X)).detach()
@@ -81,7 +87,7 @@ def test_an_int_seed_gives_the_model_of_a_bare_loop(digits):
 
 
 def test_the_same_again_with_one_seed_only(digits):
-    clf = LwALClassifier(small_net, **QUICK).fit(*digits)
+    clf = LwALClassifier(trained(small_net), **QUICK).fit(*digits)
     assert_same(clone(clf).fit(*digits), clf)
     other = clone(clf).set_params(random_state=1).fit(*digits)
     first = other.backbone_.model[0].weight
@@ -91,7 +97,7 @@ def test_the_same_again_with_one_seed_only(digits):
 def test_labels_are_the_class_means_of_what_is_predicted(digits):
     images, y = digits
     for options in ({}, {"init": "random", "label_update": "batch"}):
-        clf = LwALClassifier(small_net, **QUICK, **options).fit(images, y)
+        clf = LwALClassifier(trained(small_net), **QUICK, **options).fit(images, y)
         latent = clf.transform(images)
         means = np.stack([latent[y == c].mean(0) for c in range(10)])
         np.testing.assert_allclose(clf.labels_, means, atol=1e-4)
@@ -100,7 +106,7 @@ def test_labels_are_the_class_means_of_what_is_predicted(digits):
 def test_labels_follow_the_features(digits):
     images, y = digits
     still = QUICK | {"lr": 1e-12, "max_epochs": 10}
-    clf = LwALClassifier(Seen, refine_labels=False, **still).fit(images, y)
+    clf = LwALClassifier(trained(Seen), refine_labels=False, **still).fit(images, y)
     latent = clf.transform(images)
     means = np.stack([latent[y == c].mean(0) for c in range(10)])
     spread = np.linalg.norm(means - means.mean(0))
@@ -113,7 +119,7 @@ def test_starts_where_discriminant_analysis_of_the_features_would(
     monkeypatch.setattr("sklearn_lwal.heads.discriminant.SHRINKAGES", (0.9,))
     monkeypatch.setattr("sklearn_lwal.heads.discriminant.SPARE_LENGTH", 1.0)
     untrained = {"lr": 1e-12, "max_epochs": 1}
-    clf = LwALClassifier(small_net, **QUICK | untrained).fit(*digits)
+    clf = LwALClassifier(trained(small_net), **QUICK | untrained).fit(*digits)
     features = clf.backbone_.eval()(as_batch(digits[0])).detach().numpy()
     held_out = clf.backbone_(as_batch(unseen[0])).detach().numpy()
     start = LwALClassifier(random_state=0, output_dim=10.0, **untrained)
@@ -126,7 +132,9 @@ def test_starts_where_discriminant_analysis_of_the_features_would(
 class TestBatchNorm:
     def test_statistics_are_averages_over_the_training_data(self, digits):
         images, y = digits
-        clf = STDClassifier(small_net, **QUICK | {"batch_size": 300}).fit(images, y)
+        clf = STDClassifier(trained(small_net), **QUICK | {"batch_size": 300}).fit(
+            images, y
+        )
         conv, norm = clf.backbone_.model[:2]
         inputs = conv(as_batch(images)).detach().transpose(0, 1).flatten(1)
         torch.testing.assert_close(norm.running_mean, inputs.mean(1))
@@ -137,7 +145,9 @@ class TestBatchNorm:
     def test_helps_after_few_steps(self, digits, unseen):
         few = QUICK | {"max_epochs": 1, "lr": 0.01, "standardize": False}
         with_it, without = (
-            STDClassifier(small_net, recalibrate_batch_norm=on, **few).fit(*digits)
+            STDClassifier(trained(small_net, recalibrate_batch_norm=on), **few).fit(
+                *digits
+            )
             for on in (True, False)
         )
         assert with_it.score(*unseen) > without.score(*unseen)
@@ -146,7 +156,7 @@ class TestBatchNorm:
         images, y = digits
         white = np.concatenate([images, np.ones_like(images[:100])])
         weight = np.repeat([1.0, 0.0], [300, 100])
-        clf = STDClassifier(small_net, **QUICK | {"batch_size": 400})
+        clf = STDClassifier(trained(small_net), **QUICK | {"batch_size": 400})
         clf.fit(white, np.append(y, y[:100]), sample_weight=weight)
         conv, norm = clf.backbone_.model[:2]
         inputs = conv(as_batch(images)).detach().transpose(0, 1).flatten(1)
@@ -155,14 +165,14 @@ class TestBatchNorm:
     def test_is_measured_in_full_precision(self, digits):
         images, y = digits
         low = QUICK | {"batch_size": 300, "precision": "bfloat16"}
-        clf = STDClassifier(small_net, **low).fit(images, y)
+        clf = STDClassifier(trained(small_net), **low).fit(images, y)
         conv, norm = clf.backbone_.model[:2]
         inputs = conv(as_batch(images)).detach().transpose(0, 1).flatten(1)
         torch.testing.assert_close(norm.running_var, inputs.var(1), rtol=1e-4, atol=0)
 
     def test_a_few_rows_more_do_not_replace_them(self, digits):
         images, y = digits
-        clf = STDClassifier(small_net, **QUICK).fit(images, y)
+        clf = STDClassifier(trained(small_net), **QUICK).fit(images, y)
         norm = clf.backbone_.model[1]
         before = norm.running_mean.clone()
         clf.partial_fit(images[y == 3][:10], y[y == 3][:10])
@@ -172,7 +182,7 @@ class TestBatchNorm:
     def test_of_data_sorted_by_class(self, digits):
         images, y = digits
         order = np.argsort(y)
-        clf = STDClassifier(small_net, **QUICK).fit(images[order], y[order])
+        clf = STDClassifier(trained(small_net), **QUICK).fit(images[order], y[order])
         conv, norm = clf.backbone_.model[:2]
         inputs = conv(as_batch(images)).detach().transpose(0, 1).flatten(1)
         # Batches of one class each would vary far less.
@@ -180,7 +190,7 @@ class TestBatchNorm:
 
 
 def test_the_backbones_own_learning_rate(digits):
-    clf = STDClassifier(small_net, backbone_lr=1e-12, lr=0.01, **QUICK).fit(*digits)
+    clf = STDClassifier(trained(small_net, lr=1e-12), lr=0.01, **QUICK).fit(*digits)
     start = clone(clf).set_params(lr=1e-12, max_epochs=1).fit(*digits)
     for one, other in zip(
         clf.backbone_.model.parameters(),
@@ -197,25 +207,27 @@ def test_learning_rates_of_a_model_that_goes_on(digits):
         groups = clf.net_.optimizer_.param_groups
         return sorted(group["lr"] for group in groups)
 
-    clf = STDClassifier(small_net, lr=0.01, warm_start=True, **QUICK).fit(*digits)
+    clf = STDClassifier(trained(small_net), lr=0.01, warm_start=True, **QUICK).fit(
+        *digits
+    )
     assert rates() == pytest.approx([1e-3, 0.01])
     clf.set_params(lr=1e-4).fit(*digits)
     assert rates() == pytest.approx([1e-4, 1e-4])
-    clf.set_params(backbone_lr=5e-3, lr=0.01).fit(*digits)
+    clf.set_params(backbone__lr=5e-3, lr=0.01).fit(*digits)
     assert rates() == pytest.approx([5e-3, 0.01])
     clf.set_params(lr=0.1).fit(*digits)
     assert rates() == pytest.approx([5e-3, 0.1])
 
 
 def test_gradients_are_clipped(digits):
-    step = {"optimizer": "sgd", "max_epochs": 1, "batch_size": 300}
-    step |= {"lr": 1.0, "backbone_lr": 1.0}
+    step = {"optimizer": "sgd", "max_epochs": 1, "batch_size": 300, "lr": 1.0}
     lengths = []
     for max_grad_norm in (None, 0.01):
-        clf = STDClassifier(small_net, max_grad_norm=max_grad_norm, **QUICK | step)
+        backbone = trained(small_net, lr=1.0, **PLAIN)
+        clf = STDClassifier(backbone, max_grad_norm=max_grad_norm, **QUICK | step)
         clf.set_params(**BARE)
         after = clf.fit(*digits).net_.module_.parameters()
-        clf.set_params(lr=1e-12, backbone_lr=1e-12)
+        clf.set_params(lr=1e-12, backbone__lr=1e-12)
         before = clf.fit(*digits).net_.module_.parameters()
         moves = [
             (a - b).detach().square().sum() for a, b in zip(after, before, strict=True)
@@ -226,8 +238,8 @@ def test_gradients_are_clipped(digits):
 
 
 def test_precision_and_memory_format(digits):
-    options = {"precision": "bfloat16", "channels_last": True}
-    clf = LwALClassifier(Seen, **QUICK, **options).fit(*digits)
+    backbone = trained(Seen, channels_last=True)
+    clf = LwALClassifier(backbone, precision="bfloat16", **QUICK).fit(*digits)
     clf.predict(digits[0])
     seen = clf.backbone_.model.seen
     assert {given for *_, given, _, _ in seen} == {torch.float32}
@@ -243,20 +255,20 @@ class TestValidation:
     def test_leaves_training_alone(self, recalibrate, digits, unseen):
         rare = {"label_update": "batch", "update_every": 7, "average": False}
         clf = LwALClassifier(
-            small_net, recalibrate_batch_norm=recalibrate, **rare, **QUICK
+            trained(small_net, recalibrate_batch_norm=recalibrate), **rare, **QUICK
         )
         measured = clone(clf).fit(*digits, eval_set=unseen)
         assert_same(measured, clf.fit(*digits))
 
     def test_measures_the_model_as_it_would_be_finished(self, digits, unseen):
-        clf = LwALClassifier(small_net, **QUICK, average=False)
+        clf = LwALClassifier(trained(small_net), **QUICK, average=False)
         clf.fit(*digits, eval_set=unseen)
         # Fewer training images than the sample: the same statistics and labels.
         score = pytest.approx(clf.score(*unseen), abs=0.005)
         assert clf.history_[-1]["valid_acc"] == score
 
     def test_early_stopping_brings_the_best_back(self, digits):
-        clf = STDClassifier(small_net, early_stopping=True, n_iter_no_change=2)
+        clf = STDClassifier(trained(small_net), early_stopping=True, n_iter_no_change=2)
         clf.set_params(**QUICK | {"max_epochs": 60, "lr": 0.01}).fit(*digits)
         assert clf.n_iter_ < 60
         assert clf.score(*digits) > 0.95
@@ -264,7 +276,7 @@ class TestValidation:
 
 def test_goes_on_training(digits):
     images, y = digits
-    clf = LwALClassifier(small_net, warm_start=True, **QUICK).fit(images, y)
+    clf = LwALClassifier(trained(small_net), warm_start=True, **QUICK).fit(images, y)
     backbone = clf.backbone_
     before = backbone.model[0].weight.clone()
     clf.fit(images, y).partial_fit(images[:100], y[:100])
@@ -272,16 +284,16 @@ def test_goes_on_training(digits):
     assert not torch.equal(before, backbone.model[0].weight)
     assert clf.n_iter_ == 7
     assert clf.score(images, y) > 0.8
-    with pytest.raises(ValueError, match=r"can not change \['freeze_backbone'\]"):
-        clf.set_params(freeze_backbone=True).fit(images, y)
+    with pytest.raises(ValueError, match=r"can not change \['backbone__trainable'\]"):
+        clf.set_params(backbone__trainable=False).fit(images, y)
 
 
 def test_a_model_that_goes_on_stays_as_it_was_on_error(digits):
     images, y = digits
-    clf = LwALClassifier(small_net, warm_start=True, **QUICK).fit(images, y)
+    clf = LwALClassifier(trained(small_net), warm_start=True, **QUICK).fit(images, y)
     before = {key: value.clone() for key, value in weights(clf).items()}
     expected = clf.predict_proba(images)
-    with pytest.raises(ValueError, match="backbone_lr"):
+    with pytest.raises(ValueError, match="backbone__lr"):
         clf.set_params(lr=1e30).fit(images, y)
     torch.testing.assert_close(weights(clf), before, rtol=0, atol=0, equal_nan=True)
     np.testing.assert_array_equal(clf.predict_proba(images), expected)
@@ -289,7 +301,7 @@ def test_a_model_that_goes_on_stays_as_it_was_on_error(digits):
 
 def test_partial_fit_from_the_start(digits):
     images, y = digits
-    clf = LwALClassifier(small_net, **QUICK)
+    clf = LwALClassifier(trained(small_net), **QUICK)
     for part in np.array_split(np.arange(300), 3):
         clf.partial_fit(images[part], y[part], classes=np.arange(10))
     assert clf.n_iter_ == 3
@@ -298,22 +310,22 @@ def test_partial_fit_from_the_start(digits):
 
 def test_torchvision_models_by_name(digits):
     images, y = digits
-    clf = LwALClassifier("mobilenet_v3_small", backbone_weights=None)
-    clf.set_params(**QUICK, image_size=32).fit(images[:60], y[:60])
+    clf = LwALClassifier(trained("mobilenet_v3_small", weights=None, image_size=32))
+    clf.set_params(**QUICK).fit(images[:60], y[:60])
     assert clf.predict(images[:5]).shape == (5,)
     assert clf.n_features_in_ == 1024
 
 
 @pytest.mark.parametrize("images", [np.zeros((2, 9, 9)), np.zeros((2, 16, 8))])
 def test_images_of_another_size(images, digits):
-    clf = STDClassifier(small_net, **QUICK).fit(*digits)
+    clf = STDClassifier(trained(small_net), **QUICK).fit(*digits)
     for use in (clf.predict, lambda X: clf.fit(*digits, eval_set=(X, [0, 1]))):
         with pytest.raises(ValueError, match="but was fitted to give 72"):
             use(images)
 
 
 def test_no_images(digits):
-    clf = STDClassifier(small_net, **QUICK)
+    clf = STDClassifier(trained(small_net), **QUICK)
     nothing = TensorDataset(torch.zeros(0, 1, 8, 8), torch.zeros(0))
     for use in (clf.fit(*digits).predict, clone(clf).fit):
         with pytest.raises(ValueError, match="without images"):
@@ -324,11 +336,11 @@ def test_a_backbone_that_gives_no_numbers(digits):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
     nn.init.constant_(net[0].weight, 1e38)
     with pytest.raises(ValueError, match="NaN or infinity"):
-        LwALClassifier(net, **QUICK).fit(*digits)
+        LwALClassifier(trained(net), **QUICK).fit(*digits)
 
 
 def test_threads_may_predict_at_once(digits):
-    clf = LwALClassifier(small_net, **QUICK).fit(*digits)
+    clf = LwALClassifier(trained(small_net), **QUICK).fit(*digits)
     expected = clf.predict_proba(digits[0])
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(clf.predict_proba, 40 * [digits[0]]):
@@ -337,14 +349,18 @@ def test_threads_may_predict_at_once(digits):
 
 
 def test_hidden_layers_on_top(digits):
-    clf = LwALClassifier(small_net, hidden_layer_sizes=(20,), **QUICK).fit(*digits)
+    clf = LwALClassifier(trained(small_net), hidden_layer_sizes=(20,), **QUICK).fit(
+        *digits
+    )
     assert clf.score(*digits) > 0.7
 
 
 @needs_compiler
 def test_compiled_steps_train_the_same(digits):
     # Compiled, dropout draws other numbers.
-    clf = STDClassifier(small_net(0.0), compile=True, **QUICK, **BARE).fit(*digits)
+    clf = STDClassifier(
+        trained(small_net(0.0), **PLAIN), compile=True, **QUICK, **BARE
+    ).fit(*digits)
     assert_same(clf, clone(clf).set_params(compile=False).fit(*digits), atol=1e-4)
     pickle.dumps(clf)
 
@@ -360,7 +376,7 @@ def test_steps_with_dropout_are_compiled(digits, monkeypatch):
     monkeypatch.setattr(
         torch, "compile", functools.partial(torch.compile, backend=backend)
     )
-    clf = STDClassifier(small_net(), compile=True, **QUICK)
+    clf = STDClassifier(trained(small_net()), compile=True, **QUICK)
     before = torch.get_rng_state()
     clf.fit(*digits)
     assert graphs

@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from _helpers.trained import QUICK, assert_same, digit_images, small_net, weights
+from _helpers.trained import (
+    QUICK,
+    assert_same,
+    digit_images,
+    small_net,
+    trained,
+    weights,
+)
 from sklearn.base import clone
 from torch.utils.data import Dataset, TensorDataset
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 
 
 @pytest.fixture(scope="module")
@@ -23,27 +30,26 @@ class TestAugmentation:
             shapes.append(tuple(image.shape))
             return image
 
-        clf = STDClassifier(small_net, augment=noted, **QUICK).fit(*digits)
+        clf = STDClassifier(trained(small_net, augment=noted), **QUICK).fit(*digits)
         assert shapes == 3 * 300 * [(1, 8, 8)]
         clf.score(*digits)
         assert len(shapes) == 900
-        assert_same(clf, clone(clf).set_params(augment=None).fit(*digits))
+        assert_same(clf, clone(clf).set_params(backbone__augment=None).fit(*digits))
 
     def test_is_for_trained_backbones_only(self, digits):
         def fail(image):
             raise AssertionError
 
-        options = QUICK | {"freeze_backbone": True, "augment": fail}
-        STDClassifier(small_net, **options).fit(*digits)
+        STDClassifier(Backbone(small_net, augment=fail), **QUICK).fit(*digits)
 
     def test_draws_from_the_seed(self, digits):
         def noisy(image):
             return (image + 0.1 * torch.rand_like(image)).clamp(0, 1)
 
-        clf = STDClassifier(small_net, augment=noisy, **QUICK).fit(*digits)
+        clf = STDClassifier(trained(small_net, augment=noisy), **QUICK).fit(*digits)
         torch.manual_seed(77)
         assert_same(clf, clone(clf).fit(*digits))
-        plain = clone(clf).set_params(augment=None).fit(*digits)
+        plain = clone(clf).set_params(backbone__augment=None).fit(*digits)
         other, own = (weights(c)["head.linear.weight"] for c in (plain, clf))
         assert not torch.equal(other, own)
 
@@ -53,7 +59,7 @@ class TestDataSets:
     def test_the_same_as_arrays(self, n_workers, digits):
         images, y = digits
         data = TensorDataset(torch.from_numpy(images)[:, None], torch.from_numpy(y))
-        clf = LwALClassifier(small_net, n_workers=n_workers, **QUICK)
+        clf = LwALClassifier(trained(small_net, n_workers=n_workers), **QUICK)
         # DataLoader draws a seed for its workers, as in a bare loop.
         first = clone(clf).fit(data)
         assert_same(first, clone(clf).fit(data))
@@ -61,8 +67,8 @@ class TestDataSets:
         assert score == first.score(images, y) > 0.8
         np.testing.assert_allclose(first.transform(data), first.transform(images))
 
-    @pytest.mark.parametrize("freeze_backbone", [False, True])
-    def test_that_augment_by_themselves(self, freeze_backbone, digits):
+    @pytest.mark.parametrize("trainable", [False, True])
+    def test_that_augment_by_themselves(self, trainable, digits):
         images, y = digits
 
         class Noisy(Dataset):
@@ -74,8 +80,8 @@ class TestDataSets:
                 return (image + 0.1 * torch.rand_like(image)).clamp(0, 1), y[i]
 
         before = torch.get_rng_state()
-        options = QUICK | {"freeze_backbone": freeze_backbone}
-        clf = LwALClassifier(small_net, **options).fit(Noisy())
+        backbone = Backbone(small_net, trainable=trainable)
+        clf = LwALClassifier(backbone, **QUICK).fit(Noisy())
         expected = clf.predict_proba(Noisy())
         assert torch.equal(torch.get_rng_state(), before)
         torch.manual_seed(5)
@@ -93,11 +99,11 @@ class TestDataSets:
             def __getitem__(self, i):
                 return torch.from_numpy((images, larger)[i % 2][i])[None], y[i]
 
-        clf = LwALClassifier(small_net, image_size=8, **QUICK).fit(Sizes())
+        clf = LwALClassifier(trained(small_net, image_size=8), **QUICK).fit(Sizes())
         assert clf.score(images[:100], y[:100]) > 0.8
         assert clf.score(Sizes()) > 0.8
         with pytest.raises(ValueError, match=r"one size after resizing. Set image_si"):
-            clf.set_params(image_size=None).fit(Sizes())
+            clf.set_params(backbone__image_size=None).fit(Sizes())
 
     def test_a_file_that_cannot_be_read_is_named(self, tmp_path):
         from PIL import Image
@@ -108,7 +114,7 @@ class TestDataSets:
             for i in range(3):
                 path = tmp_path / name / f"{i}.png"
                 Image.new("RGB", (8, 8), (80 * i, 0, 0)).save(path)
-        clf = STDClassifier(small_net, **QUICK).fit(ImageFolder(tmp_path))
+        clf = STDClassifier(trained(small_net), **QUICK).fit(ImageFolder(tmp_path))
         assert clf.n_features_in_ == 72
         path.write_bytes(b"no image")
         with pytest.raises(ValueError, match=r"dog/2\.png"):

@@ -25,6 +25,7 @@ from torch import nn
 
 import sklearn_lwal
 from sklearn_lwal import (
+    Backbone,
     LabelEmbedClassifier,
     LabelRandomizedSearchCV,
     LabelSearchCV,
@@ -233,7 +234,7 @@ def images(Classifier, frozen):
         return (X.reshape(-1, 8, 8) / 16).astype(np.float32)
 
     X, y = data(100)
-    clf = new(Classifier, backbone=small_net(), freeze_backbone=frozen)
+    clf = new(Classifier, backbone=Backbone(small_net(), trainable=not frozen))
     return fit(clf, as_images(X), y, X_new=as_images(data(50, 1000)[0]))
 
 

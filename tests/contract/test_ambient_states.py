@@ -22,6 +22,7 @@ from torch import nn
 import sklearn_lwal
 from sklearn_lwal import (
     AdaptiveLabels,
+    Backbone,
     ImageFeatures,
     LabelEmbedClassifier,
     LabelSearchCV,
@@ -209,14 +210,14 @@ def search():
 
 
 def backbone(freeze, make=Drawing):
-    clf = new(backbone=make, freeze_backbone=freeze, verbose=1)
+    clf = new(backbone=Backbone(make, trainable=not freeze), verbose=1)
     found = answers(clf.fit(IMAGES, OF_IMAGES), IMAGES)
     return found + answers(clf.partial_fit(IMAGES, OF_IMAGES), IMAGES)
 
 
 def torchvision_backbone():
     return answers(
-        new(backbone="mobilenet_v3_small", backbone_weights=None).fit(
+        new(backbone=Backbone("mobilenet_v3_small", weights=None)).fit(
             IMAGES, OF_IMAGES
         ),
         IMAGES,

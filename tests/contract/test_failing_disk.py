@@ -15,7 +15,7 @@ from _helpers.fakes import Graph, KillBefore, Killed, Pixels
 from sklearn.base import clone
 
 import sklearn_lwal
-from sklearn_lwal import STDClassifier
+from sklearn_lwal import Backbone, STDClassifier
 from sklearn_lwal.classifiers import _export
 from sklearn_lwal.features._cache import FeatureStore
 
@@ -250,10 +250,10 @@ class TestFeatures:
 
     def test_a_fit_needs_no_folder(self, images, tmp_path):
         (tmp_path / "joblib").touch()
-        clf = STDClassifier(Pixels(), memory=tmp_path, **QUICK)
+        clf = STDClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK)
         with pytest.warns(UserWarning, match=f"not kept.*{tmp_path}.*memory to"):
             found = clf.fit(*images).predict_proba(images[0])
-        expected = clone(clf).set_params(memory=None).fit(*images)
+        expected = clone(clf).set_params(backbone__memory=None).fit(*images)
         np.testing.assert_array_equal(found, expected.predict_proba(images[0]))
 
     DAMAGES = {
@@ -266,7 +266,7 @@ class TestFeatures:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
     def test_damaged_ones_are_computed_again(self, kind, damage, images, tmp_path):
-        clf = STDClassifier(Pixels(), memory=tmp_path, **QUICK).fit(*images)
+        clf = STDClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK).fit(*images)
         expected = clf.predict_proba(images[0])
         (path,) = tmp_path.rglob(f"*.{kind}.npy")
         damage(path)
@@ -275,7 +275,7 @@ class TestFeatures:
         np.testing.assert_array_equal(again.predict_proba(images[0]), expected)
 
     def test_features_without_keys_are_removed_later(self, images, tmp_path):
-        clf = STDClassifier(Pixels(), memory=tmp_path, **QUICK).fit(*images)
+        clf = STDClassifier(Backbone(Pixels(), memory=tmp_path), **QUICK).fit(*images)
         (keys,) = tmp_path.rglob("*.keys.npy")
         old, new = (keys.with_name(f"{name}.features.npy") for name in "ab")
         for path in (old, new):

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import sklearn_lwal
-from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LabelSearchCV, LwALClassifier, STDClassifier
 from sklearn_lwal._joint.cuda_graphs import CudaGraphs
 from sklearn_lwal._joint.optimizer import PerModelOptimizer
 from sklearn_lwal._training.epoch_totals import EpochTotals
@@ -35,7 +35,7 @@ def small_net():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
 
 
-TRAINED = {"backbone": small_net, "freeze_backbone": False, "max_epochs": 3}
+TRAINED = {"backbone": Backbone(small_net, trainable=True), "max_epochs": 3}
 
 
 @pytest.mark.parametrize("Classifier", CLASSIFIERS)
@@ -59,7 +59,7 @@ def test_a_trained_backbone_agrees_with_the_cpu(digits):
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
     images, y = digits
-    options = {"random_state": 0, "device": "cuda", "n_workers": n_workers}
+    options = {"random_state": 0, "device": "cuda"}
     X = images.reshape(len(images), -1)
     resident = LwALClassifier(**options).fit(X, y)
     monkeypatch.setattr("sklearn_lwal._training.row_sources.RESIDENT_SHARE", 0)
@@ -68,7 +68,9 @@ def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
         streamed.predict_proba(X), resident.predict_proba(X), atol=1e-4
     )
     data = TensorDataset(torch.from_numpy(images)[:, None], torch.from_numpy(y))
-    assert STDClassifier(**TRAINED, **options).fit(data).score(data) > 0.5
+    clf = clone(STDClassifier(**TRAINED, **options))
+    clf.set_params(backbone__n_workers=n_workers)
+    assert clf.fit(data).score(data) > 0.5
 
 
 def without_waiting(function):
@@ -159,8 +161,8 @@ def test_steps_of_a_search_are_captured(clf, grid, digits, monkeypatch):
 
 def test_precision_and_memory_format(digits):
     images, y = digits
-    options = {"precision": "bfloat16", "channels_last": True, "device": "cuda"}
-    clf = LwALClassifier(**TRAINED, **options).fit(images, y)
+    clf = clone(LwALClassifier(**TRAINED, precision="bfloat16", device="cuda"))
+    clf.set_params(backbone__channels_last=True).fit(images, y)
     assert clf.score(images, y) > 0.8
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn_lwal import LwALClassifier, LWRClassifier
+from sklearn_lwal import Backbone, LwALClassifier, LWRClassifier
 from tests._helpers.trained import small_net
 
 # A child can not use the threads of the process that it is forked from.
@@ -28,7 +28,7 @@ FITS = {
     ),
     "retrospection": (LWRClassifier(max_epochs=8, update_every=3), DIGITS),
     "backbone": (
-        LwALClassifier(small_net(), freeze_backbone=False, max_epochs=4), IMAGES
+        LwALClassifier(Backbone(small_net(), trainable=True), max_epochs=4), IMAGES
     ),
 }
 

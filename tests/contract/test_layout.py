@@ -36,7 +36,7 @@ MAY_IMPORT = {
         "_version",
     },
     "persistence": {"classifiers", "features", "_serialization", "_utils"},
-    "search": {"classifiers", "_joint", "_training", "heads", "_utils"},
+    "search": {"classifiers", "features", "_joint", "_training", "heads", "_utils"},
     "__init__": {
         "_version",
         "classifiers",

@@ -1,7 +1,6 @@
 """A label learning method of two files, head and classifier, has everything else."""
 
 import gc
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import torch
 
 import sklearn_lwal
 from sklearn_lwal import LabelSearchCV
-from sklearn_lwal.classifiers import LabelLearningClassifier
+from sklearn_lwal.classifiers import LabelLearningClassifier, parameters
 from sklearn_lwal.heads import Head
 from sklearn_lwal.heads import functional as F
 
@@ -41,7 +40,7 @@ class AxesHead(Head):
 
 @pytest.fixture
 def Method():
-    @dataclass(eq=False, repr=False, match_args=False, kw_only=True)
+    @parameters
     class AxesClassifier(LabelLearningClassifier):
         def _make_head(self, in_features, n_classes):
             return AxesHead(in_features, n_classes, self.l2)

@@ -41,7 +41,7 @@ import json, resource, sys
 import numpy as np, torch
 from torch import nn
 from torch.utils.data import Dataset
-from sklearn_lwal import LwALClassifier
+from sklearn_lwal import Backbone, LwALClassifier
 
 X = np.load(sys.argv[1], mmap_mode="r")
 y = np.arange(len(X)) % 2
@@ -58,8 +58,8 @@ def net():
 
 def classifier(frozen):
     return LwALClassifier(
-        net, freeze_backbone=frozen, max_epochs=1, device="cpu", random_state=0,
-        lr=0.01, batch_size=64,
+        Backbone(net, trainable=not frozen), max_epochs=1, device="cpu",
+        random_state=0, lr=0.01, batch_size=64,
     )
 
 # Threads and kernels take additional memory, the same for few images as for many.

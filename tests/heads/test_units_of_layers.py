@@ -59,7 +59,8 @@ def test_the_default_length():
 
 def test_a_tiny_deviation_has_a_scale_that_float32_holds():
     layer = StandardizedLinear(nn.Linear(D, 3))
-    # Statistics are float64; libraries that flush float32's subnormals do not touch them.
+    # Statistics are float64. In float32 this is a subnormal, which some libraries let
+    # the processor take for 0.
     deviation = torch.tensor([1e-45, 1.0, 1.0, 1.0], dtype=torch.float64)
     layer.set_statistics(torch.zeros(D), deviation)
     assert torch.isfinite(layer.scale).all()

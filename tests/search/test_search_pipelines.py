@@ -27,7 +27,13 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from torch import nn
 
-from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier, TextFeatures
+from sklearn_lwal import (
+    Backbone,
+    LabelSearchCV,
+    LwALClassifier,
+    STDClassifier,
+    TextFeatures,
+)
 
 CLF = LwALClassifier(
     max_epochs=2, lr=5e-3, batch_size=32, standardize=False, random_state=0
@@ -373,5 +379,5 @@ class TestBackbones:
     def test_that_are_trained(self):
         images, y = digit_images(60)
         backbone = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(48, 12))
-        clf = clone(CLF).set_params(backbone=backbone, freeze_backbone=False)
+        clf = clone(CLF).set_params(backbone=Backbone(backbone, trainable=True))
         check_same_answers(clf, {"lr": [1e-3, 1e-2]}, images, y, cv=2)

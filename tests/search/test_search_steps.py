@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from test_search_front import QUICK, both, programs  # noqa: F401
 from torch import nn
 
-from sklearn_lwal import LabelSearchCV, LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LabelSearchCV, LwALClassifier, STDClassifier
 
 RATES = {"lwalclassifier__lr": [1e-3, 1e-2, 1e-1]}
 
@@ -100,7 +100,7 @@ SEARCHES = {
         ],
         [3],
     ),
-    "own": ({"verbose": [False], "memory": [None], **RATES}, [3]),
+    "own": ({"verbose": [False], **RATES}, [3]),
 }
 
 
@@ -222,15 +222,15 @@ def test_a_frozen_backbone_sees_each_image_once(programs):  # noqa: F811
 
 def test_frozen_backbones_find_what_grid_search_finds(programs, tmp_path):  # noqa: F811
     X, y = digit_images(90)
-    estimator = LwALClassifier(backbone=Pixels(), **QUICK_IMAGES)
-    estimator.set_params(memory=str(tmp_path))
+    backbone = Backbone(Pixels(), memory=str(tmp_path))
+    estimator = LwALClassifier(backbone, **QUICK_IMAGES)
     seen = []
 
     def score(estimator, X, y):
         seen.append((estimator.get_params()["lr"], estimator.decision_function(X)))
         return estimator.score(X, y)
 
-    grid = {"lr": [1e-3, 1e-2], "backbone": [Pixels(), Pixels()]}
+    grid = {"lr": [1e-3, 1e-2], "backbone__model": [Pixels(), Pixels()]}
     search, other = both(estimator, grid, X, y, {"scoring": score})
     assert [len(candidates) for candidates, _ in programs] == [2, 2]
     for (lr, scores), (other_lr, other_scores) in zip(
@@ -243,10 +243,8 @@ def test_frozen_backbones_find_what_grid_search_finds(programs, tmp_path):  # no
 
 def test_trained_backbones_are_fitted_as_always(programs):  # noqa: F811
     X, y = digit_images(60)
-    estimator = STDClassifier(
-        backbone=nn.Sequential(Pixels(), nn.LazyLinear(4)), **QUICK_IMAGES
-    )
-    estimator.set_params(freeze_backbone=False)
+    backbone = Backbone(nn.Sequential(Pixels(), nn.LazyLinear(4)), trainable=True)
+    estimator = STDClassifier(backbone, **QUICK_IMAGES)
     LabelSearchCV(estimator, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, y)
     assert not programs
 

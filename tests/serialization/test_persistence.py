@@ -196,7 +196,6 @@ PARAMETERS = {
     "NumPy's numbers": {"lr": np.float32(0.01), "tol": np.float64(0.01)},
     "weights by name": {"class_weight": {np.int64(0): 1.0, 1: np.float32(2), 2: 1}},
     "balanced": {"class_weight": "balanced"},
-    "path": {"backbone_weights": Path("../weights.pth")},
 }
 
 
@@ -268,14 +267,13 @@ def test_interrupted_training(iris, tmp_path):
 
 def test_where_and_what_is_left_alone(iris, tmp_path):
     X, y = iris
-    clf = LwALClassifier(**QUICK, memory=tmp_path / "memory", **HIDDEN).fit(X, y)
+    clf = LwALClassifier(**QUICK, **HIDDEN).fit(X, y)
     state, before = torch.get_rng_state(), pickle.dumps(np.random.get_state())
     copied = copy.deepcopy(clf)
     again = reloaded(clf, tmp_path)
     assert torch.equal(torch.get_rng_state(), state)
     assert pickle.dumps(np.random.get_state()) == before
     assert_same_model(clf, copied, X)
-    assert again.memory is None
     assert not again.net_.module_.training
     assert all(p.grad is None for p in again.net_.module_.parameters())
     assert again.net_.device == "cpu"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from _helpers.saved import assert_same_model, forge, reloaded
-from _helpers.trained import QUICK, digit_images, small_net
+from _helpers.trained import QUICK, digit_images, small_net, trained
 from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
 import sklearn_lwal
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 
 # Small, and fast on images of any size.
 NAME = "shufflenet_v2_x0_5"
@@ -53,18 +53,18 @@ def size_of(folder):
 
 @pytest.mark.parametrize("Classifier", [LwALClassifier, STDClassifier])
 def test_frozen_by_name(Classifier, digits, tmp_path):
-    options = {"backbone_weights": None, "image_size": 32, "channels_last": True}
-    clf = Classifier(NAME, **options, **FROZEN).fit(*digits)
+    backbone = Backbone(NAME, weights=None, image_size=32, channels_last=True)
+    clf = Classifier(backbone, **FROZEN).fit(*digits)
     again = reloaded(clf, tmp_path)
     assert size_of(tmp_path) < 400_000
-    assert again.backbone == NAME
+    assert again.backbone.get_params() == backbone.get_params()
     assert_same_model(clf, again, digits[0])
     assert_trains_on_alike(clf, again, *digits)
 
 
 def test_frozen_with_torchvision_weights(digits, torchvision_weights, tmp_path):
     state, asked = torchvision_weights
-    clf = STDClassifier(NAME, image_size=32, **FROZEN).fit(*digits)
+    clf = STDClassifier(Backbone(NAME, image_size=32), **FROZEN).fit(*digits)
     again = reloaded(clf, tmp_path)
     assert len(asked) == 2
     assert size_of(tmp_path) < 400_000
@@ -80,24 +80,22 @@ def test_frozen_with_weights_of_a_file(suffix, digits, tmp_path, torchvision_wei
     weights = tmp_path / f"weights{suffix}"
     save = save_file if suffix == ".safetensors" else torch.save
     save(torchvision_weights[0], weights)
-    options = {"backbone_weights": weights, "image_size": 32}
-    clf = STDClassifier(NAME, **options, **FROZEN).fit(*digits)
+    backbone = Backbone(NAME, weights=weights, image_size=32)
+    clf = STDClassifier(backbone, **FROZEN).fit(*digits)
     clf.save(tmp_path / "model")
     # Loading opens no file but the one.
     weights.unlink()
     again = sklearn_lwal.load(tmp_path / "model")
-    assert again.backbone_weights == weights
+    assert again.backbone.weights == weights
     assert_same_model(clf, again, digits[0])
     assert not torchvision_weights[1]
-    # The weights' own transforms, which resize.
-    clf = STDClassifier(NAME, **QUICK | {"image_size": 32})
     assert again.backbone_.images.preset is None
 
 
 @pytest.mark.parametrize("image_size", [None, 32])
 def test_trained_by_name(image_size, digits, tmp_path, torchvision_weights):
     images, y = digits[0][::4], digits[1][::4]
-    clf = LwALClassifier(NAME, image_size=image_size, **QUICK).fit(images, y)
+    clf = LwALClassifier(trained(NAME, image_size=image_size), **QUICK).fit(images, y)
     assert torchvision_weights[1]
     torchvision_weights[1].clear()
     again = reloaded(clf, tmp_path)
@@ -161,9 +159,10 @@ def test_own_function(digits, tmp_path):
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_trained_module(channels_last, optimizer, digits, tmp_path):
-    options = {"channels_last": channels_last, "optimizer": optimizer, "dropout": 0.5}
+    options = {"optimizer": optimizer, "dropout": 0.5}
     options["net_params"] = {"optimizer__momentum": 0.9} if optimizer == "sgd" else None
-    clf = LwALClassifier(small_net, hidden_layer_sizes=(5,), **options, **QUICK)
+    backbone = trained(small_net, channels_last=channels_last)
+    clf = LwALClassifier(backbone, hidden_layer_sizes=(5,), **options, **QUICK)
     clf.fit(*digits)
     again = reloaded(clf, tmp_path, backbone=small_net)
     assert again.backbone_ is again.net_.module_.backbone
@@ -196,7 +195,7 @@ class Tied(nn.Module):
 
 
 def test_module_with_peculiar_parameters(digits, tmp_path):
-    clf = STDClassifier(Tied, **QUICK).fit(*digits)
+    clf = STDClassifier(trained(Tied), **QUICK).fit(*digits)
     again = reloaded(clf, tmp_path, backbone=Tied)
     model = again.backbone_.model
     assert model.one.weight is model.same.weight
@@ -212,18 +211,18 @@ def turned(image):
 
 
 def test_augmentation_is_given_anew(digits, tmp_path):
-    clf = STDClassifier(small_net, augment=turned, **QUICK).fit(*digits)
+    clf = STDClassifier(trained(small_net, augment=turned), **QUICK).fit(*digits)
     again = reloaded(clf, tmp_path, backbone=small_net)
-    assert again.augment is None
+    assert again.backbone.augment is None
     np.testing.assert_array_equal(again.transform(digits[0]), clf.transform(digits[0]))
     # Saved once more, it is still not forgotten.
     again = reloaded(again, tmp_path, backbone=small_net)
     for other in (None, np.flip):
         with pytest.raises(
-            ValueError, match=r"can not change \['augment'\].*function tur"
+            ValueError, match=r"can not change \['backbone__augment'\].*function tur"
         ):
-            again.set_params(augment=other).partial_fit(*digits)
-    again.set_params(augment=turned)
+            again.set_params(backbone__augment=other).partial_fit(*digits)
+    again.set_params(backbone__augment=turned)
     assert_trains_on_alike(clf, again, *digits)
     assert again.net_.module_.augment is turned
 
@@ -235,44 +234,79 @@ def test_a_module_where_there_was_none(digits, tmp_path):
         reloaded(clf, tmp_path, backbone=own())
 
 
-def named(name):
+def backbone_parameter(name, value):
     def change(content, tensors):
-        content["parameters"]["backbone"] = name
+        content["parameters"]["backbone"][name] = value
 
     return change
 
 
 def without_weights(content, tensors):
     """A file of a few bytes that asks for a model of gigabytes."""
-    content["parameters"].update(backbone="regnet_y_128gf", freeze_backbone=False)
+    content["parameters"]["backbone"].update(model="regnet_y_128gf", trainable=True)
     content["fitted"]["backbone"]["hash"] = None
 
 
-def with_hash(content, tensors):
-    content["parameters"]["freeze_backbone"] = False
-
-
-def with_a_path(content, tensors):
-    """A file that asks for another one to be opened."""
-    content["parameters"]["backbone_weights"] = "/etc/weights.pth"
-
-
 FORGED = {
-    "path of weights": (with_a_path, "weights of the backbone can not be"),
-    "path": (named("../../weights"), "no torchvision model"),
-    "function": (named("list_models"), "no torchvision model"),
+    "path of weights": (
+        backbone_parameter("weights", "/etc/weights.pth"),
+        "weights of the backbone can not be",
+    ),
+    "path": (backbone_parameter("model", "../../weights"), "no torchvision model"),
+    "function": (backbone_parameter("model", "list_models"), "no torchvision model"),
     "huge": (without_weights, "does not hold the 64.* weights"),
-    "another": (named("squeezenet1_1"), "other weights"),
-    "weights and hash": (with_hash, "origin of the backbone"),
-    "none": (named(None), "origin of the backbone"),
+    "another": (backbone_parameter("model", "squeezenet1_1"), "other weights"),
+    "weights and hash": (
+        backbone_parameter("trainable", True),
+        "origin of the backbone",
+    ),
+    "image size": (backbone_parameter("image_size", 0), "'image_size' parameter of Ba"),
+    "cache": (backbone_parameter("memory", "/etc"), "backbone can not be"),
+    "unknown": (backbone_parameter("lr_", 0.1), "backbone can not be"),
+    "a million workers": (backbone_parameter("n_workers", 10**6), "n_workers' can not"),
+    "as many in 64 bits": (
+        backbone_parameter("n_workers", {"$scalar": [10**6, "<i8"]}),
+        "n_workers' can not",
+    ),
+    "no dict": (
+        lambda content, _: content["parameters"].update(backbone=3),
+        "'backbone' param",
+    ),
+    "none": (backbone_parameter("model", None), "origin of the backbone"),
 }
 
 
 @pytest.mark.parametrize(("change", "message"), FORGED.values(), ids=FORGED)
 def test_forged_backbones(change, message, digits, tmp_path):
     path = tmp_path / "model"
-    options = {"backbone_weights": None, "image_size": 32}
-    STDClassifier(NAME, **options, **FROZEN).fit(*digits).save(path)
+    backbone = Backbone(NAME, weights=None, image_size=32)
+    STDClassifier(backbone, **FROZEN).fit(*digits).save(path)
     forge(path, change)
     with pytest.raises(ValueError, match=message):
         sklearn_lwal.load(path)
+
+
+def test_earlier_names_of_parameters(digits, tmp_path):
+    """Files of the first version have a backbone's parameters as the classifier's."""
+    path = tmp_path / "model"
+    backbone = trained(small_net, image_size=8, recalibrate_batch_norm=False)
+    clf = STDClassifier(backbone, **QUICK).fit(*digits)
+    clf.save(path)
+
+    def change(content, tensors):
+        own = content["parameters"].pop("backbone")
+        del own["model"]
+        content["parameters"] |= {
+            "freeze_backbone": not own.pop("trainable"),
+            "backbone_weights": own.pop("weights"),
+            "backbone_lr": own.pop("lr"),
+            **own,
+        }
+
+    forge(path, change)
+    again = sklearn_lwal.load(path, backbone=small_net)
+    assert_same_model(clf, again, digits[0])
+    assert again.backbone.get_params() == clf.backbone.get_params()
+    forge(path, lambda c, _: c["parameters"].update(freeze_backbone="no"))
+    with pytest.raises(ValueError, match="freeze_backbone"):
+        sklearn_lwal.load(path, backbone=small_net)

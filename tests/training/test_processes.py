@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from torch import nn
 
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 from sklearn_lwal._training import distributed
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +26,7 @@ def small_net():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
 
 
-TRAINED = {"backbone": small_net, "freeze_backbone": False, **QUICK}
+TRAINED = {"backbone": Backbone(small_net, trainable=True), **QUICK}
 PAPER = {"label_update": "batch", "init": "random", "temperature": "learned"}
 ON_FEATURES = {
     "lwal": LwALClassifier(**QUICK),

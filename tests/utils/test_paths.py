@@ -10,9 +10,9 @@ from _helpers.fakes import Graph, Pixels
 from sklearn.base import clone
 
 import sklearn_lwal
-from sklearn_lwal import STDClassifier
+from sklearn_lwal import Backbone, STDClassifier
 from sklearn_lwal.classifiers import _export
-from sklearn_lwal.features._backbones import _state_dict
+from sklearn_lwal.features._torchvision import _state_dict
 
 QUICK = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
 
@@ -45,7 +45,7 @@ def test_home(clf, iris, home):
     clone(clf).set_params(checkpoint_dir="~/fits").fit(*iris)
     assert os.listdir(home / "fits") == ["checkpoint.safetensors"]
     images = np.random.default_rng(0).random((100, 4, 4), dtype=np.float32)
-    cached = clone(clf).set_params(memory="~/features", backbone=Pixels())
+    cached = clone(clf).set_params(backbone=Backbone(Pixels(), memory="~/features"))
     cached.fit(images, np.arange(100) % 2)
     assert len([*(home / "features").rglob("*.npy")]) == 2
     torch.save({"a": torch.ones(1)}, home / "weights.pt")

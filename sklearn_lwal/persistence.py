@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable
 from numbers import Integral
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -22,37 +21,22 @@ from ._serialization.file import DAMAGED, shown
 from ._utils import validation as check
 from ._utils.files import as_path
 from ._utils.fingerprint import weights_of
-from ._utils.rng import check_state
 from ._utils.torch_state import in_known_state
 from ._utils.typing import FilePath
 from .classifiers._base import LabelLearningClassifier
-from .classifiers._net_state import STATE
-from .classifiers._restore import restore_net, set_resumption
+from .classifiers._fitted_state import KINDS
+from .classifiers._restore import (
+    restore_net,
+    set_input_and_classes,
+    set_random,
+    set_resumption,
+)
 from .classifiers._save import LEFT_OUT
 from .features._backbone import Backbone, as_backbone
 from .features._torchvision import n_parameters
 
 # The fields of a file and their types.
 FILE = {"class": str, "versions": dict, "parameters": dict, "fitted": dict}
-# The fields of a fitted model, which ``classifiers._save`` writes, and their types.
-FITTED = {
-    "classes": np.ndarray,
-    "built_for": int,
-    "spread": (tuple, type(None)),
-    "n_features": int,
-    "feature_names": (list, type(None)),
-    "output": (str, type(None)),
-    "seed": int,
-    "random": (np.random.RandomState, type(None)),
-    "generator": torch.Tensor,
-    "batch_size": int,
-    **STATE,
-    "feature_sums": (tuple, type(None)),
-    "units": (tuple, type(None)),
-    "rates": (tuple, type(None)),
-    "augment": (list, type(None)),
-    "backbone": (dict, type(None)),
-}
 BACKBONE = {
     "own": (str, type(None)),
     "weights": (dict, type(None)),
@@ -157,12 +141,12 @@ def load(
         # The first version of the format had neither added classes nor statistics.
         fitted = dict.fromkeys(["spread", "units", "rates"])
         fitted["built_for"] = len(saved["fitted"].get("classes", ()))
-        fitted = check_fields(fitted | saved["fitted"], "fitted model", FITTED)
+        fitted = check_fields(fitted | saved["fitted"], "fitted model", KINDS)
         clf = _unfitted(saved, device, backbone, fitted["backbone"])
         if len(clf._hidden_sizes()) > n_tensors:
             raise wrong("number of tensors", n_tensors)
-        _set_input_and_classes(clf, fitted)
-        _set_random(clf, fitted)
+        set_input_and_classes(clf, fitted)
+        set_random(clf, fitted)
         if clf.backbone is not None:
             _set_backbone(clf, fitted, size)
         restore_net(clf, fitted)
@@ -289,37 +273,6 @@ def _device(saved, wanted):
         )
         return "auto"
     return saved
-
-
-def _set_input_and_classes(clf, fitted):
-    classes, names = fitted["classes"], fitted["feature_names"]
-    known = classes.dtype != object or all(isinstance(name, str) for name in classes)
-    fits = known and classes.ndim == 1 and len(classes) >= 2
-    if not fits or not np.array_equal(np.unique(classes), classes):
-        raise wrong("classes", classes)
-    if not 2 <= fitted["built_for"] <= len(classes):
-        raise wrong("number of classes at first", fitted["built_for"])
-    clf._built_for = fitted["built_for"]
-    clf.classes_, clf.n_features_in_ = classes, fitted["n_features"]
-    if clf.n_features_in_ < 1:
-        raise wrong("number of features", clf.n_features_in_)
-    if names is not None:
-        if len(names) != clf.n_features_in_ or {*map(type, names)} != {str}:
-            raise wrong("feature names", names)
-        clf.feature_names_in_ = np.array(names, dtype=object)
-    if fitted["output"] is not None:
-        if fitted["output"] not in ("default", "pandas", "polars"):
-            raise wrong("output of transform", fitted["output"])
-        clf.set_output(transform=fitted["output"])
-
-
-def _set_random(clf, fitted):
-    clf._seed, clf._rng = fitted["seed"], fitted["random"]
-    if clf._rng is None:
-        clf._rng = clf.random_state
-    if not 0 <= clf._seed < 2**32 or not isinstance(clf._rng, np.random.RandomState):
-        raise wrong("random state", (clf._seed, clf._rng))
-    check_state(fitted["generator"])
 
 
 def _set_backbone(clf, fitted, size):

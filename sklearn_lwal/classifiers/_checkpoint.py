@@ -22,6 +22,7 @@ from .._utils.class_labels import plain, same_labels
 from .._utils.files import as_path, remove_leftovers
 from .._utils.rng import check_state
 from ..features._images import as_images, is_dataset
+from ._fitted_state import PARTS
 from ._net_state import STATE, net_state, set_net_state
 from ._save import versions
 from ._warm_start import described
@@ -33,17 +34,16 @@ LOOSE = frozenset(
 )
 # Number of rows, evenly spaced, whose features are compared.
 COMPARED_ROWS = 64
+# Parts of the fitted state that are known when training begins.
+KNOWN_PARTS = ("classes", "seed", "built_for", "batch_size")
 CONTENT = {
     "class": str,
     "versions": dict,
     "parameters": dict,
     "data": dict,
-    "classes": np.ndarray,
-    "seed": int,
     "random": np.random.RandomState,
-    "built_for": int,
-    "batch_size": int,
     "epochs_before": int,
+    **{name: PARTS[name].kinds for name in KNOWN_PARTS},
     "generators": list,
     "head": dict,
     "callbacks": dict,
@@ -154,7 +154,6 @@ class Checkpoint:
             "data": {"images": images and _digest(images, True)},
             "class": type(clf).__name__,
             "versions": versions(),
-            "seed": clf._seed,
             "random": copy.deepcopy(clf._rng),
         }
 
@@ -174,12 +173,8 @@ class Checkpoint:
         compare = clf.backbone is None
         for name, rows in (("training", train), ("validation", valid)):
             self.begin["data"][f"{name} data"] = rows and _digest(rows, compare)
-        self.begin |= {
-            "classes": clf.classes_,
-            "built_for": clf._built_for,
-            "batch_size": int(net.batch_size),
-            "epochs_before": len(net.history),
-        }
+        self.begin |= {name: PARTS[name].read(clf) for name in KNOWN_PARTS}
+        self.begin["epochs_before"] = len(net.history)
         saved = self.saved
         if saved is None:
             return False

@@ -6,15 +6,49 @@ compared with an outline of the network on torch's meta device, which uses none.
 
 from functools import partial
 
+import numpy as np
 import torch
 
 from .._serialization.checks import check_tensors, check_unstored, wrong
 from .._training.units import ColumnStatistics
-from .._utils.rng import construct_seeded
+from .._utils.rng import check_state, construct_seeded
 from ._build import build_net, make_network
 from ._net_state import set_net_state
 from ._open_set import OpenSetMixin
 from ._warm_start import built_from
+
+
+def set_input_and_classes(clf, fitted):
+    """Set what is known of X and y."""
+    classes, names = fitted["classes"], fitted["feature_names"]
+    known = classes.dtype != object or all(isinstance(name, str) for name in classes)
+    fits = known and classes.ndim == 1 and len(classes) >= 2
+    if not fits or not np.array_equal(np.unique(classes), classes):
+        raise wrong("classes", classes)
+    if not 2 <= fitted["built_for"] <= len(classes):
+        raise wrong("number of classes at first", fitted["built_for"])
+    clf._built_for = fitted["built_for"]
+    clf.classes_, clf.n_features_in_ = classes, fitted["n_features"]
+    if clf.n_features_in_ < 1:
+        raise wrong("number of features", clf.n_features_in_)
+    if names is not None:
+        if len(names) != clf.n_features_in_ or {*map(type, names)} != {str}:
+            raise wrong("feature names", names)
+        clf.feature_names_in_ = np.array(names, dtype=object)
+    if fitted["output"] is not None:
+        if fitted["output"] not in ("default", "pandas", "polars"):
+            raise wrong("output of transform", fitted["output"])
+        clf.set_output(transform=fitted["output"])
+
+
+def set_random(clf, fitted):
+    """Set the seed and the state of the random numbers."""
+    clf._seed, clf._rng = fitted["seed"], fitted["random"]
+    if clf._rng is None:
+        clf._rng = clf.random_state
+    if not 0 <= clf._seed < 2**32 or not isinstance(clf._rng, np.random.RandomState):
+        raise wrong("random state", (clf._seed, clf._rng))
+    check_state(fitted["generator"])
 
 
 def restore_net(clf, fitted):
@@ -26,7 +60,7 @@ def restore_net(clf, fitted):
         A classifier with its parameters and the fitted attributes that determine the
         structure of the net.
     fitted : dict
-        The decoded fields of the fitted model, see ``_save._fitted``.
+        The decoded fields of the fitted model, see ``_fitted_state``.
     """
     stored = fitted["network"]
     if fitted["batch_size"] < 1:

@@ -11,12 +11,11 @@ from torch import Tensor
 from .._serialization import file as archive
 from .._serialization.checks import check_unstored
 from .._serialization.codec import NotPlain, encode
-from .._utils.fingerprint import fingerprint, weights_of
 from .._utils.torch_state import in_known_state
 from .._utils.typing import FilePath
 from .._version import __version__
-from ..features._backbone import Backbone, as_backbone
-from ._net_state import net_state
+from ..features._backbone import Backbone
+from ._fitted_state import fitted_state
 from ._parameters import FittedAttributes
 from ._warm_start import FREE, changed_parameters
 
@@ -132,51 +131,11 @@ def _backbone_parameters(backbone):
 
 
 def _fitted(clf, tensors):
-    """The fitted attributes and the training state, encoded."""
-    net = clf.net_
-    names = getattr(clf, "feature_names_in_", None)
-    found = {
-        "classes": clf.classes_,
-        "built_for": clf._built_for,
-        "spread": getattr(clf, "_spread_sums", None),
-        "n_features": int(clf.n_features_in_),
-        "feature_names": None if names is None else list(map(str, names)),
-        "output": getattr(clf, "_sklearn_output_config", {}).get("transform"),
-        "seed": clf._seed,
-        # None if it is the RandomState of the parameter: both must stay one object.
-        "random": None if clf._rng is clf.random_state else clf._rng,
-        "generator": clf._generator_state,
-        "batch_size": int(net.batch_size),
-        **net_state(net),
-        "feature_sums": getattr(clf, "_feature_sums", None),
-        "units": getattr(clf, "_units", None),
-        "rates": clf._rates,
-        "augment": None,
-        "backbone": _backbone(clf),
-    }
-    if clf._built_from["backbone__augment"][0] != fingerprint(None):
-        found["augment"] = list(clf._built_from["backbone__augment"])
+    """The fitted state, encoded."""
     try:
-        return {key: encode(value, tensors, key) for key, value in found.items()}
+        return {k: encode(v, tensors, k) for k, v in fitted_state(clf).items()}
     except NotPlain as error:
         raise ValueError(
             f"The fitted model holds {error}, which can not be written to a file. If a "
             f"callback put it into the history: {JOBLIB}"
         ) from error
-
-
-def _backbone(clf):
-    """The origin of the backbone, and its weights or their hash."""
-    if clf.backbone is None:
-        return None
-    backbone, model = as_backbone(clf.backbone), clf.backbone_.model
-    own = not isinstance(backbone.model, str)
-    found = {"own": type(model).__name__ if own else None}
-    found["weights"] = found["hash"] = None
-    if clf._trains_backbone:
-        return found  # The network's tensors include the backbone's.
-    if own or backbone.weights in ("DEFAULT", None):
-        found["hash"] = weights_of(clf.backbone_)
-    else:
-        found["weights"] = dict(clf.backbone_.state_dict())
-    return found

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _helpers.forging import setting
 from _helpers.hostile_files import (
     CHECKPOINTS,
     EXTREME,
     FORGED,
-    setting,
     write_models,
 )
 from _helpers.saved import forge
@@ -136,7 +136,8 @@ import numpy as np, torch
 import sklearn_lwal
 sys.path.insert(0, sys.argv[1])
 from _helpers.saved import forge
-from _helpers.hostile_files import CHECKPOINTS, EXTREME, FORGED, array, data as rows
+from _helpers.forging import array
+from _helpers.hostile_files import CHECKPOINTS, EXTREME, FORGED, data as rows
 from _helpers.hostile_files import fit_of, use, write_forged
 
 torch.set_num_threads(1)

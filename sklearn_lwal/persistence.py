@@ -235,7 +235,9 @@ def _library_classes(base=LabelLearningClassifier):
 def _backbone(saved, origin, passed):
     """The parameter ``backbone``, from what the file and the caller give."""
     given = saved if isinstance(saved, dict) else {"model": saved}
-    own = origin is not None and origin.get("own") is not None
+    if origin is not None:
+        check_fields(origin, "backbone", BACKBONE)
+    own = origin is not None and origin["own"] is not None
     if (origin is None) != (saved is None and not own):
         raise wrong("origin of the backbone", origin)
     if origin is not None and own != (given.get("model") is None):
@@ -277,7 +279,7 @@ def _device(saved, wanted):
 
 def _set_backbone(clf, fitted, size):
     """Set the backbone, and its weights if they are in the file."""
-    origin = check_fields(fitted["backbone"], "backbone", BACKBONE)
+    origin = fitted["backbone"]
     weights, own = origin["weights"], origin["own"] is not None
     backbone = as_backbone(clf.backbone)
     given = (weights is not None) + (origin["hash"] is not None)

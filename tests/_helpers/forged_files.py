@@ -16,6 +16,12 @@ from _helpers.forging import (
 
 WEIGHT = "network.hidden.0.weight"
 ONE = {"$tensor": WEIGHT}
+
+
+def origin(own):
+    return {"own": own, "weights": None, "hash": None}
+
+
 FORGED = {
     "class of another": (setting("class", to="os.system"), "none of"),
     "class with a path": (setting("class", to="../STDClassifier"), "none of"),
@@ -175,9 +181,9 @@ FORGED = {
     "module": (
         lambda content, _: (
             content["parameters"].pop("backbone"),
-            content["fitted"].update(backbone={"own": "Net"}),
+            content["fitted"].update(backbone=origin("Net")),
         )[2:],
         "Pass that",
     ),
-    "backbone of none": (part("backbone", to={"own": None}), "origin"),
+    "backbone of none": (part("backbone", to=origin(None)), "origin"),
 }

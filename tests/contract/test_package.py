@@ -28,7 +28,7 @@ def test_import_leaves_heavy_packages_alone():
     )
     loaded = ast.literal_eval(done.stdout)
     assert "torch" in loaded
-    assert not {"torchvision", "matplotlib", "transformers"} & set(loaded)
+    assert not {"torchvision", "matplotlib", "transformers", "nltk"} & set(loaded)
 
 
 def test_hooks_lint_with_the_versions_of_the_dev_extra():

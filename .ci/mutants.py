@@ -51,12 +51,13 @@ GROUPS = {
         ["_utils/validation"],
         ["utils/test_validation", "utils/test_validated_targets"],
     ),
-    "plain": (["_serialization/codec"], ["serialization/test_plain"]),
+    "plain": (["_serialization/codec"], ["serialization/test_codec"]),
     "files": (
         ["_serialization/file", "_serialization/checks", "_utils/files"],
         [
-            "serialization/test_archive",
-            "serialization/test_expected",
+            "serialization/test_file",
+            "serialization/test_messages",
+            "serialization/test_checks",
             "utils/test_files",
         ],
     ),

@@ -88,7 +88,7 @@ def read(path):
         metadata = _metadata(_header(file))
         file.seek(0)
         tensors = _tensors(file.read())
-    text = metadata.get("content", "")
+    text = metadata.get("content")
     if metadata.get("sha256") != _checksum(text, tensors):
         raise ValueError(f"Its checksum does not match its contents. {DAMAGED}")
     return _parsed(text), tensors

@@ -24,7 +24,7 @@ NOT_OURS = (
 
 
 def message_of(function, *args):
-    with pytest.raises(ValueError, match=".") as info:
+    with pytest.raises(ValueError, match=r".") as info:
         function(*args)
     return str(info.value)
 

@@ -27,19 +27,17 @@ from ..features._images import is_dataset
 from ._backbone import BackboneMixin
 from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
-from ._export import ExportMixin
+from ._export import to_onnx, to_torch
 from ._fit_state import begin_fit
 from ._predict import LatentClassifierMixin
-from ._save import SavingMixin
+from ._save import save
 from ._warm_start import built_from, check_same_classes, check_unchanged
 
 
 class LabelLearningClassifier(
     BackboneMixin,
     CallbackParametersMixin,
-    ExportMixin,
     LatentClassifierMixin,
-    SavingMixin,
 ):
     """Base of the classifiers; a subclass brings parameters and a head.
 
@@ -352,6 +350,8 @@ class LabelLearningClassifier(
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
+
+    save, to_torch, to_onnx = save, to_torch, to_onnx
 
     # A label learning method defines or overrides the following.
 

@@ -79,127 +79,129 @@ class Probabilities(nn.Module):
         return f"classes={np.array(self.classes)}".replace("\n", "")
 
 
-class ExportMixin(FittedAttributes):
-    """Exports a fitted classifier to programs without scikit-learn."""
+@in_known_state
+def to_torch(self: FittedAttributes) -> nn.Module:
+    """The fitted model as a torch module that returns probabilities.
 
-    @in_known_state
-    def to_torch(self) -> nn.Module:
-        """The fitted model as a torch module that returns probabilities.
+    Returns
+    -------
+    module : nn.Module
+        A copy on the CPU, in float32 and in evaluation mode, independent of later
+        changes to the classifier. It takes a tensor of
 
-        Returns
-        -------
-        module : nn.Module
-            A copy on the CPU, in float32 and in evaluation mode, independent of later
-            changes to the classifier. It takes a tensor of
+        - features of shape (n, ``n_features_in_``) and any real dtype, or
+        - with a backbone images of shape (n, C, H, W), C of 1 or 3, uint8 or float
+          in [0, 1]: resizing and normalisation are part of the module
 
-            - features of shape (n, ``n_features_in_``) and any real dtype, or
-            - with a backbone images of shape (n, C, H, W), C of 1 or 3, uint8 or float
-              in [0, 1]: resizing and normalisation are part of the module
+        and returns the probabilities of ``predict_proba``, (n, n_classes) float32.
+        Its attribute ``classes`` lists the classes in the order of the columns,
+        with dates as ISO 8601 strings.
 
-            and returns the probabilities of ``predict_proba``, (n, n_classes) float32.
-            Its attribute ``classes`` lists the classes in the order of the columns,
-            with dates as ISO 8601 strings.
+    Raises
+    ------
+    NotFittedError
+        If the classifier is not fitted.
 
-        Raises
-        ------
-        NotFittedError
-            If the classifier is not fitted.
+    Notes
+    -----
+    ``predict_proba`` computes in float64. The module standardises features in their
+    own precision and then computes in float32 up to the distances. This changes
+    probabilities by less than 1e-5, even for float64 features far from zero. The
+    bound holds for rows like the training data; for outliers of a hundred standard
+    deviations, whose probabilities are meaningless, the change may reach 1e-4. With
+    ``standardize=False`` the bound needs features of about unit scale.
 
-        Notes
-        -----
-        ``predict_proba`` computes in float64. The module standardises features in their
-        own precision and then computes in float32 up to the distances. This changes
-        probabilities by less than 1e-5, even for float64 features far from zero. The
-        bound holds for rows like the training data; for outliers of a hundred standard
-        deviations, whose probabilities are meaningless, the change may reach 1e-4. With
-        ``standardize=False`` the bound needs features of about unit scale.
+    Gradients flow through the module; call it under :func:`torch.inference_mode` if
+    they are not needed. ``torch.compile`` and ``torch.export`` accept the module.
+    ``torch.save`` pickles it by reference to this library's classes, so loading it
+    needs this library.
+    """
+    seen = self._seen()
+    network = seen.net_.module_.after_backbone(torch.float32)
+    backbone = None
+    if self.backbone is not None:
+        backbone = copy.deepcopy(self.backbone_)
+    return Probabilities(network, backbone, seen.classes_).cpu().eval()
 
-        Gradients flow through the module; call it under :func:`torch.inference_mode` if
-        they are not needed. ``torch.compile`` and ``torch.export`` accept the module.
-        ``torch.save`` pickles it by reference to this library's classes, so loading it
-        needs this library.
-        """
-        seen = self._seen()
-        network = seen.net_.module_.after_backbone(torch.float32)
-        backbone = None
-        if self.backbone is not None:
-            backbone = copy.deepcopy(self.backbone_)
-        return Probabilities(network, backbone, seen.classes_).cpu().eval()
 
-    @in_known_state
-    def to_onnx(
-        self, path: FilePath, *, image_shape: tuple[int, int] | None = None
-    ) -> None:
-        """Write backbone, head, labels and softmax as one ONNX graph.
+@in_known_state
+def to_onnx(
+    self: FittedAttributes,
+    path: FilePath,
+    *,
+    image_shape: tuple[int, int] | None = None,
+) -> None:
+    """Write backbone, head, labels and softmax as one ONNX graph.
 
-        The graph's input ``X`` is float32: features (n, ``n_features_in_``) or, with a
-        backbone, images (n, 3, H, W) in [0, 1], which it resizes and normalises. Its
-        output ``probabilities`` is that of ``predict_proba``, (n, n_classes) float32.
-        The batch size n is free. The file's metadata contain the ``classes`` (JSON) in
-        the order of the columns, the name of the ``classifier`` and the version of
-        ``sklearn_lwal``.
+    The graph's input ``X`` is float32: features (n, ``n_features_in_``) or, with a
+    backbone, images (n, 3, H, W) in [0, 1], which it resizes and normalises. Its
+    output ``probabilities`` is that of ``predict_proba``, (n, n_classes) float32.
+    The batch size n is free. The file's metadata contain the ``classes`` (JSON) in
+    the order of the columns, the name of the ``classifier`` and the version of
+    ``sklearn_lwal``.
 
-        Parameters
-        ----------
-        path : path
-            An existing file is replaced once the new one is complete.
-        image_shape : tuple (height, width), default=None
-            Size of the images, which is fixed in the graph; required with a backbone.
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced once the new one is complete.
+    image_shape : tuple (height, width), default=None
+        Size of the images, which is fixed in the graph; required with a backbone.
 
-        Raises
-        ------
-        NotFittedError
-            If the classifier is not fitted.
-        ImportError
-            If onnx or onnxscript is missing, or torch is older than 2.8.
-        ValueError
-            If ``image_shape`` is missing, is not a pair of sizes or is passed without a
-            backbone, or if the weights exceed the 2 GB limit of an ONNX file.
-        RuntimeError
-            If torch cannot export the user's own backbone; the message names the part.
-        TypeError
-            If ``path`` is not a path.
-        OSError
-            If the file cannot be written.
+    Raises
+    ------
+    NotFittedError
+        If the classifier is not fitted.
+    ImportError
+        If onnx or onnxscript is missing, or torch is older than 2.8.
+    ValueError
+        If ``image_shape`` is missing, is not a pair of sizes or is passed without a
+        backbone, or if the weights exceed the 2 GB limit of an ONNX file.
+    RuntimeError
+        If torch cannot export the user's own backbone; the message names the part.
+    TypeError
+        If ``path`` is not a path.
+    OSError
+        If the file cannot be written.
 
-        Notes
-        -----
-        Probabilities are within 1e-5 of those of ``predict_proba`` for the same float32
-        features. If float64 features lie so far from zero that float32 keeps few of
-        their digits, subtract a constant from them before ``fit``. A backbone computes
-        in float32, and runtimes round differently: for torchvision's models without
-        pretrained weights the differences were about 1e-4. A backbone in half precision
-        is exported as such, which not every runtime supports.
-        """
-        check_is_fitted(self)
-        path = as_path(path)
-        example = torch.zeros(EXAMPLE_ROWS, *self._input_shape(image_shape))
-        module = self.to_torch()
-        _check_size(module)
-        model = _onnx_model(module, example)
-        known = {
-            "classes": json.dumps(module.classes, default=str),
-            "classifier": type(self).__name__,
-            archive.LIBRARY: versions()[archive.LIBRARY],
-        }
-        for key, value in known.items():
-            model.metadata_props.add(key=key, value=value)
-        with replacing(path) as file:
-            file.write(model.SerializeToString())
+    Notes
+    -----
+    Probabilities are within 1e-5 of those of ``predict_proba`` for the same float32
+    features. If float64 features lie so far from zero that float32 keeps few of
+    their digits, subtract a constant from them before ``fit``. A backbone computes
+    in float32, and runtimes round differently: for torchvision's models without
+    pretrained weights the differences were about 1e-4. A backbone in half precision
+    is exported as such, which not every runtime supports.
+    """
+    check_is_fitted(self)
+    path = as_path(path)
+    example = torch.zeros(EXAMPLE_ROWS, *_input_shape(self, image_shape))
+    module = to_torch(self)
+    _check_size(module)
+    model = _onnx_model(module, example)
+    known = {
+        "classes": json.dumps(module.classes, default=str),
+        "classifier": type(self).__name__,
+        archive.LIBRARY: versions()[archive.LIBRARY],
+    }
+    for key, value in known.items():
+        model.metadata_props.add(key=key, value=value)
+    with replacing(path) as file:
+        file.write(model.SerializeToString())
 
-    def _input_shape(self, image_shape):
-        """The shape of one sample."""
-        if self.backbone is None:
-            if image_shape is not None:
-                raise ValueError("image_shape is for classifiers with a backbone only.")
-            return (self.n_features_in_,)
-        sizes = image_shape if isinstance(image_shape, (tuple, list)) else ()
-        if len(sizes) != 2 or not all(_is_size(size) for size in sizes):
-            raise ValueError(
-                "With a backbone image_shape must be (height, width), the size of the "
-                f"images that the graph will get. Got {image_shape!r}."
-            )
-        return 3, *map(int, sizes)
+
+def _input_shape(clf, image_shape):
+    """The shape of one sample."""
+    if clf.backbone is None:
+        if image_shape is not None:
+            raise ValueError("image_shape is for classifiers with a backbone only.")
+        return (clf.n_features_in_,)
+    sizes = image_shape if isinstance(image_shape, (tuple, list)) else ()
+    if len(sizes) != 2 or not all(_is_size(size) for size in sizes):
+        raise ValueError(
+            "With a backbone image_shape must be (height, width), the size of the "
+            f"images that the graph will get. Got {image_shape!r}."
+        )
+    return 3, *map(int, sizes)
 
 
 def _is_size(size):

@@ -24,72 +24,69 @@ LEFT_OUT = frozenset(["checkpoint_dir", "backbone__memory", "backbone__augment"]
 JOBLIB = "joblib.dump can write it; such files run code, so load only those you trust."
 
 
-class SavingMixin(FittedAttributes):
-    """Writes a fitted classifier to a file without pickle."""
+@in_known_state
+def save(self: FittedAttributes, path: FilePath) -> None:
+    """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
 
-    @in_known_state
-    def save(self, path: FilePath) -> None:
-        """Write the fitted model to one file, for :func:`sklearn_lwal.load`.
+    The file has the safetensors format. It holds the parameters, the weights and
+    the training state for :meth:`partial_fit` and a warm start. It contains no
+    code, and loading it runs none. Writing is atomic: if it fails or is killed, an
+    existing file stays as it was.
 
-        The file has the safetensors format. It holds the parameters, the weights and
-        the training state for :meth:`partial_fit` and a warm start. It contains no
-        code, and loading it runs none. Writing is atomic: if it fails or is killed, an
-        existing file stays as it was.
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced. ``.safetensors`` is the usual extension.
 
-        Parameters
-        ----------
-        path : path
-            An existing file is replaced. ``.safetensors`` is the usual extension.
+    Raises
+    ------
+    NotFittedError
+        If the classifier is not fitted.
+    ValueError
+        If a parameter cannot be stored (callbacks, the user's own optimizer) or was
+        changed since ``fit``; if the class is not one of the library's; or if there
+        are more than 16,383 classes and very few features.
+    TypeError
+        If ``path`` is not a path.
+    OSError
+        If the file cannot be written.
 
-        Raises
-        ------
-        NotFittedError
-            If the classifier is not fitted.
-        ValueError
-            If a parameter cannot be stored (callbacks, the user's own optimizer) or was
-            changed since ``fit``; if the class is not one of the library's; or if there
-            are more than 16,383 classes and very few features.
-        TypeError
-            If ``path`` is not a path.
-        OSError
-            If the file cannot be written.
-
-        Notes
-        -----
-        - ``checkpoint_dir`` and a backbone's ``memory`` and ``augment`` are not saved
-          and are None after loading. Training can continue only after the same
-          ``augment`` is set.
-        - ``label_embeddings`` that are a callable or a DataFrame become the array of
-          the embeddings of ``classes_``.
-        - A frozen torchvision backbone is loaded again by its name; its weights are
-          saved if they came from a file (its ``weights``). The user's own module
-          is never saved: pass it to ``load``. Its weights are saved if it was trained.
-        - Metadata requests (``set_fit_request``) and entries of skorch callbacks about
-          single batches are not saved.
-        """
-        check_is_fitted(self)
-        if type(self).__module__.split(".")[0] != archive.LIBRARY:
-            raise ValueError(
-                "Only the library's own classes are written to files. Got "
-                f"{type(self).__qualname__}, a subclass. {JOBLIB}"
-            )
-        changed = changed_parameters(self, self._built_from)
-        # The device may change, because weights can be loaded to any device.
-        changed = {*changed} - LEFT_OUT - {"device"}
-        if changed:
-            raise ValueError(
-                f"The parameters {sorted(changed)} were changed since the model was "
-                "fitted, so they do not describe it. Set them back or fit again."
-            )
-        check_unstored(self.net_.module_)
-        tensors: dict[str, Tensor] = {}
-        content = {
-            "class": type(self).__name__,
-            "versions": versions(),
-            "parameters": _parameters(self, tensors),
-            "fitted": _fitted(self, tensors),
-        }
-        archive.write(path, content, tensors)
+    Notes
+    -----
+    - ``checkpoint_dir`` and a backbone's ``memory`` and ``augment`` are not saved
+      and are None after loading. Training can continue only after the same
+      ``augment`` is set.
+    - ``label_embeddings`` that are a callable or a DataFrame become the array of
+      the embeddings of ``classes_``.
+    - A frozen torchvision backbone is loaded again by its name; its weights are
+      saved if they came from a file (its ``weights``). The user's own module
+      is never saved: pass it to ``load``. Its weights are saved if it was trained.
+    - Metadata requests (``set_fit_request``) and entries of skorch callbacks about
+      single batches are not saved.
+    """
+    check_is_fitted(self)
+    if type(self).__module__.split(".")[0] != archive.LIBRARY:
+        raise ValueError(
+            "Only the library's own classes are written to files. Got "
+            f"{type(self).__qualname__}, a subclass. {JOBLIB}"
+        )
+    changed = changed_parameters(self, self._built_from)
+    # The device may change, because weights can be loaded to any device.
+    changed = {*changed} - LEFT_OUT - {"device"}
+    if changed:
+        raise ValueError(
+            f"The parameters {sorted(changed)} were changed since the model was "
+            "fitted, so they do not describe it. Set them back or fit again."
+        )
+    check_unstored(self.net_.module_)
+    tensors: dict[str, Tensor] = {}
+    content = {
+        "class": type(self).__name__,
+        "versions": versions(),
+        "parameters": _parameters(self, tensors),
+        "fitted": _fitted(self, tensors),
+    }
+    archive.write(path, content, tensors)
 
 
 def versions():

@@ -42,7 +42,10 @@ GROUPS = {
         ["heads/one_hot", "heads/retrospection", "heads/embedding", "heads/static"],
         ["heads/test_rivals", "heads/test_many_heads"],
     ),
-    "discriminant": (["heads/discriminant"], ["heads/test_discriminant"]),
+    "discriminant": (
+        ["heads/discriminant"],
+        ["heads/test_discriminant", "heads/test_discriminant_parts"],
+    ),
     "values": (
         ["_utils/class_labels", "_utils/precision"],
         ["utils/test_labels", "utils/test_precision"],

@@ -40,7 +40,7 @@ GROUPS = {
     ),
     "rivals": (
         ["heads/one_hot", "heads/retrospection", "heads/embedding", "heads/static"],
-        ["heads/test_rivals", "heads/test_many_heads"],
+        ["heads/test_training_state", "heads/test_rivals", "heads/test_many_heads"],
     ),
     "discriminant": (
         ["heads/discriminant"],

@@ -169,3 +169,79 @@ def test_the_start_takes_the_choice_whole(monkeypatch):
     assert found[1:] == (pytest.approx(0.8 * 3.0), 0.6, True)
     D.discriminant_start(rows, y, torch.ones(12), sums, mass, 2)
     assert asked[1] == (2, None, (0.01, 0.05, 0.2, 0.5, 0.9))
+
+
+def test_a_matrix_that_is_not_quite_positive_definite():
+    nearly = torch.diag(torch.tensor([2.0, -1e-9], dtype=torch.float64))
+    before = nearly.clone()
+    factor = D._cholesky(nearly)
+    torch.testing.assert_close(
+        factor @ factor.T, torch.diag(torch.tensor([3.0, 1.0])).double()
+    )
+    torch.testing.assert_close(nearly, before, rtol=0, atol=0)
+    # Rounding alone: twice the largest row sum makes it positive definite.
+    factor = D._cholesky(torch.tensor([[0.0, 4], [4, 0]]).double())
+    expected = torch.tensor([[8.0, 4], [4, 8]]).double()
+    torch.testing.assert_close(factor @ factor.T, expected)
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e3])
+def test_there_is_one_direction_less_than_classes(scale):
+    covariance = torch.eye(3, dtype=torch.float64)
+    between = scale * torch.diag(torch.tensor([3.0, 2.0, 1.0])).double()
+    found = D.directions(covariance, between, 5)
+    # The first two, each of unit length in these units.
+    torch.testing.assert_close(found.abs(), torch.eye(2, 3).double())
+    assert len(D.directions(covariance, between, 1)) == 1
+
+
+def test_directions_that_are_rounding_are_left_out():
+    covariance = torch.eye(3, dtype=torch.float64)
+    for second, n_found in ((1e-4, 2), (1e-6, 1)):
+        between = torch.diag(torch.tensor([1.0, second, 0.0])).double()
+        assert len(D.directions(covariance, between, 5)) == n_found
+
+
+def test_no_finite_solution():
+    covariance = torch.full((2, 2), torch.inf).double()
+    with pytest.raises(ValueError, match=r".") as info:
+        D.directions(covariance, torch.eye(2).double(), 1)
+    assert str(info.value) == (
+        "The discriminant start has no finite solution: features or sample weights are "
+        "too large or too far apart in size. Scale them."
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0])
+def test_the_variance_within_counts_unless_it_vanishes(scale):
+    between = scale * torch.tensor([[0.3, 0.1]], dtype=torch.float64)
+    covariance = torch.diag(torch.tensor([4.0, 2.0])).double()
+    found = D.shrunk(covariance, 0.5, between).diagonal()
+    torch.testing.assert_close(found, torch.tensor([3.5, 2.5]).double())
+    found = D.shrunk(1e-30 * covariance, 0.5, between).diagonal()
+    expected = 0.5 * 0.05 * scale**2
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def chosen(sizes, distance, offset=None):
+    rng = np.random.default_rng(0)
+    y = torch.tensor(np.repeat([0, 1], sizes))
+    rows = torch.tensor(rng.normal(size=(len(y), 3)) + distance * y.numpy()[:, None])
+    rows, weight = (rows - rows.mean(0)).float(), torch.ones(len(y))
+    found = D.Scatter.of(rows, y, weight, 2)
+    assert found.mass.dtype == torch.float64
+    return D.choose(rows, y, weight, found.sums, found.mass, 2, offset)
+
+
+def test_the_prior_counts_where_it_helps():
+    assert chosen((900, 100), 0.2)[2] is True
+    assert chosen((500, 500), 0.2)[2] is False
+    # It is there already.
+    offset = D.log_prior(torch.tensor([900.0, 100.0]))
+    assert chosen((900, 100), 0.2, offset)[2] is False
+
+
+def test_without_a_row_to_hold_out_the_choice_is_the_safest():
+    shrinkage, temperature, uses_prior, scatter = chosen((1, 1), 1.0)
+    assert (shrinkage, temperature, uses_prior) == (0.9, 1.0, False)
+    assert not scatter.within_class().any()

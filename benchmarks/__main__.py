@@ -32,7 +32,7 @@ def main(arguments=None):
 
 
 def parser():
-    """Reads the name of a benchmark; its help has a line on each."""
+    """The parser of a benchmark's name; its help has a line for each."""
     lines = {name: first_line(HERE / name / "run.py") for name in having("run.py")}
     lines["report"] = REPORT
     width = max(map(len, lines))

@@ -29,7 +29,7 @@ from sklearn_lwal.structure import paper_distances
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a data set is called in print, and what it holds.
+    """The printed title of a data set, its kind and its number of classes.
 
     ``kind`` is "images", "texts" or "table".
     """
@@ -75,7 +75,7 @@ SENTIMENTS = ["negative", "positive"]
 
 
 def find(name):
-    """The :class:`Dataset` of that name; a ValueError where there is none."""
+    """The :class:`Dataset` of that name; a ValueError if there is none."""
     if name not in DATASETS:
         raise ValueError(f"There is no data set {name!r}, only {', '.join(DATASETS)}.")
     return DATASETS[name]
@@ -155,11 +155,11 @@ def load_table(name):
 
 
 def class_names(name, data_root):
-    """What the classes are called, in the order of their indices.
+    """The names of the classes, in the order of their indices.
 
-    With spaces where the data set has underscores. The names of a text data set are in
-    its ``labels.txt`` where there is one: a label a line, and a readable name after a
-    tab where the label is not one.
+    They have spaces where the data set has underscores. A text data set may have a file
+    ``labels.txt`` with a label in each line, and a readable name behind a tab where the
+    label itself is not readable.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def _small_images(name, root):
     try:
         parts = [getattr(datasets, kind)(root, train=t) for t in (True, False)]
     except RuntimeError as error:
-        # torchvision raises these where a file is missing or has a wrong checksum.
+        # torchvision raises this if a file is missing or has a wrong checksum.
         also = f", or its JPEG copies in {kept}" if name == "cifar10" else ""
         raise FileNotFoundError(
             f"{kind} is expected in {root / folder}{also}, but is missing or damaged. "
@@ -220,7 +220,7 @@ def _small_images(name, root):
 
 
 def _cifar100_names(root):
-    # Not by torchvision's class, which would read all the images, too.
+    # torchvision's class would read all the images, too.
     path = root / "cifar-100-python" / "meta"
     if not path.exists():
         raise FileNotFoundError(
@@ -263,7 +263,7 @@ def _awa2_folders():
 
 
 def _awa2_files(root):
-    """The (files, labels) pairs: four fifths of each class, and the rest."""
+    """The (files, labels) pairs; the test part is a fifth of each class."""
     folder = root / "Animals_with_Attributes2" / "JPEGImages"
     by_class = [sorted((folder / name).glob("*.jpg")) for name in _awa2_folders()]
     missing = [n for n, f in zip(_awa2_folders(), by_class, strict=True) if not f]
@@ -274,7 +274,7 @@ def _awa2_files(root):
         )
     files = [file for group in by_class for file in group]
     y = np.repeat(np.arange(len(by_class)), [len(group) for group in by_class])
-    # The official split is of classes, for recognising those never seen.
+    # The official split is no use here: its test part has other classes.
     files, files_test, y, y_test = train_test_split(
         files, y, test_size=0.2, stratify=y, random_state=0
     )

@@ -57,7 +57,7 @@ def lwr(update_every):
 
 
 def rivals(**options):
-    """One-hot training and all that may take its place, as a bare loop has them."""
+    """One-hot training and its rivals by name, with the options of a bare loop."""
     options = BARE | options
     lwr = {"update_every": 2, **options}
     return {

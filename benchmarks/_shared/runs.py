@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 
 def run_all(runs, execute, out):
-    """The result of each run; those that are not kept yet are made, with a bar.
+    """The result of each run; runs that are not kept yet are made, with a bar.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def run_all(runs, execute, out):
     found : dict from run to result
     """
     found = dict.fromkeys(runs) | kept(runs, out)
-    # Stable: within a group in the order that was asked for.
+    # The sort is stable: within a group the order stays.
     missing = sorted((r for r in found if found[r] is None), key=lambda r: r.group)
     n_epochs = sum(run.max_epochs for run in missing)
     with tqdm(total=n_epochs, unit="epoch", disable=not missing) as bar:
@@ -61,14 +61,14 @@ def read(kind, path):
     """The (run, result) pairs of a file; runs are of the dataclass ``kind``."""
     if not path.exists():
         return
-    # Behind the last line end is nothing, or a torn line.
+    # Bytes behind the last line end are a torn line.
     whole, _, _ = path.read_bytes().rpartition(b"\n")
     for n, line in enumerate(whole.splitlines(), 1):
         try:
             result = json.loads(line)
         except ValueError as error:
             raise ValueError(f"{path}, line {n}: {error}") from error
-        # JSON knows no tuples.
+        # JSON has lists in the place of tuples.
         fields = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in result.pop("run").items()
@@ -82,7 +82,7 @@ def keep(run, result, out):
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({"run": asdict(run), **result}, separators=(",", ":")) + "\n"
     with open(path, "a+b") as file:
-        # Others wait until the file is closed, and all of the line is in it.
+        # Other processes wait until the file is closed, with the whole line in it.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)

@@ -130,7 +130,7 @@ def candidates(X, y, small):
 
 
 def folds(name, seed, scaled=True):
-    """The five (X, y, X_test, y_test) of a small set."""
+    """The five folds (X, y, X_test, y_test) of a small set."""
     X, y = SMALL[name](return_X_y=True)
     splitter = StratifiedKFold(5, shuffle=True, random_state=seed)
     for train, test in splitter.split(X, y):
@@ -155,7 +155,7 @@ def averaged(rows):
 def compare(name, data_root, known=None):
     """Every method; means over the seeds (small sets: over seeds and folds).
 
-    ``known`` is an earlier result, which keeps the rows of others and what was chosen.
+    ``known`` is an earlier result. Its choices stay, and its rows of other methods.
     """
     if name in SMALL:
         return compare_small(name)
@@ -265,7 +265,7 @@ def mean_curve(clf, X, y, X_val, y_val, seeds):
 
 
 def ablation(name, data_root, n_epochs=10):
-    """Each variant over the rates (validation); at its best one, over the epochs."""
+    """Each variant: accuracy over the rates, and over the epochs at the best rate."""
     X, y, X_test, y_test = frozen_features(name, data_root)
     parts = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
     X_fit, X_val, y_fit, y_val = parts
@@ -311,7 +311,7 @@ def hidden(name, data_root, n_epochs=5):
 
 
 def measures(part, name):
-    """Whether there is such a part of this data set."""
+    """Whether the part is measured on this data set."""
     if part == "hidden":
         return name in TEXTS
     return part == "compare" or name in LARGE

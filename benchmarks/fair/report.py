@@ -37,7 +37,7 @@ def main(results, docs):
 
 
 def blocks(found):
-    """Markdown by name of the block in the page."""
+    """The blocks of the page, Markdown by name."""
     made = {}
     groups = grouped(found["tested"], "dataset")
     for (dataset,), pairs in groups.items():
@@ -54,7 +54,7 @@ def trained(found):
 
 
 def curve_of(pairs):
-    """Accuracy in percent over the epochs, (n_seeds, n_epochs), or None."""
+    """Accuracy in percent, (n_seeds, n_epochs); None for a method without epochs."""
     if not is_ours(pairs[0][0].method):
         return None
     return 100 * np.array([r["curves"]["test_accuracy"] for _, r in pairs])

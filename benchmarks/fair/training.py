@@ -116,7 +116,7 @@ def execute(run, data_root, device="auto"):
                 result["fit_seconds"] = timed_fit(clf, X, y)
                 result["n_iter"] = int(np.max(getattr(clf, "n_iter_", 0)))
             else:
-                # On few rows there are too many epochs to look at each.
+                # On few rows there are too many epochs to measure each.
                 clf.fit(X, y, eval_set=None if run.per_class else (X_eval, y_eval))
                 result["curves"] = curves(clf.history_)
                 if run.timed:
@@ -126,7 +126,7 @@ def execute(run, data_root, device="auto"):
     except ValueError as error:
         if "loss became" not in str(error):
             raise
-        # At this rate it does not train.
+        # At this rate the method does not train.
         return result | {"accuracy": 0.0, "diverged": True} | provenance()
     result["accuracy"] = float(np.mean(clf.predict(X_eval) == y_eval))
     return result | provenance(clf)

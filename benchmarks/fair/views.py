@@ -15,7 +15,7 @@ RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 N_EPOCHS = 20
 # On few rows an epoch is a few steps, or one.
 N_EPOCHS_FEW = 100
-# Rows of each class that a classifier is given, where there are more.
+# Numbers of training rows of each class; another run has all rows.
 PER_CLASS = {
     "fashion_mnist": (5, 20, 50, 500),
     "cifar100": (5, 20, 50),
@@ -95,7 +95,7 @@ def times(run, seed, seeds):
 def chosen(found):
     """The best run of each data set, method and number of rows: {...: FairRun}.
 
-    It has as many epochs as it is best after, the first ones if several are.
+    It stops after the epoch with the best accuracy, the first one if several are best.
     """
     best = {}
     for run, result in found.items():

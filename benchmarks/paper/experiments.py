@@ -105,7 +105,7 @@ def without_unmapped(run):
 
 
 def without_training(run):
-    """The run, but mean features depend on no seed and no training."""
+    """The run; mean features get one run alone, as they need no seed or training."""
     if run.method != FEATURES:
         return run
     return replace(run, seed=0, max_epochs=0, lr=0.0, trained=False)

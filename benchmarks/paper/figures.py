@@ -20,7 +20,7 @@ STYLES = {
     "LWR5k": {"color": "C4", "ls": "--"},
     "LabelEmbed": {"color": "C5"},
     "LwAL": {"color": "C1"},
-    # Wide, because the curve of the next one often lies upon it.
+    # Wide, because the next method's curve often lies upon it.
     "LwAL10": {"color": "C3", "lw": 5, "alpha": 0.4},
     "LwAL10+rpl": {"color": "C2"},
     "library default": {"color": "C0", "lw": 2.5},

@@ -33,6 +33,6 @@ def main(results, docs):
     fashion = kept(experiments.image_runs(Scope(datasets=("fashion_mnist",))), out)
     fill(pages / "core.md", {"fashion": tables.curves_table(fashion, ON_CORE)})
     figures.draw_curves(found["curves"], pages / "figure2.png")
-    # One network's: eight trees fill the picture.
+    # The picture has room for the eight trees of one network.
     hierarchies = kept(experiments.hierarchy_runs(Scope()), out)
     figures.draw_hierarchies(hierarchies, pages / "figure3.png")

@@ -57,7 +57,7 @@ class Run:
 
 
 def execute(run, data_root, device="auto"):
-    """Train and measure: curves over the epochs, seconds, and what it ran on."""
+    """Train and measure: curves over the epochs, seconds, and the machine."""
     X, y, X_test, y_test = load(
         run.dataset, run.backbone, run.trained, run.mapped, data_root
     )

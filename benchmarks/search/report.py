@@ -48,12 +48,12 @@ def main(results, docs):
 
 
 def compared_in(found):
-    """The results of data sets."""
+    """The parts that compare searches on a data set."""
     return {name: found[name] for name in SETTINGS if name in found}
 
 
 def blocks(found):
-    """Markdown by name of the block in the page."""
+    """The blocks of the page, Markdown by name."""
     made = {}
     if compared := compared_in(found):
         made["seconds"] = seconds_table(compared)
@@ -156,7 +156,7 @@ def memory_table(found):
 
 
 def gpu_table(found):
-    """A search beside one fit."""
+    """Seconds of a search beside those of one fit."""
     search, fit = (with_range(found["seconds"][name]) for name in (OURS, "one fit"))
     n = found["seconds"][OURS]["n"]
     row = [found["n_candidates"], found["n_folds"], search, fit, found["fits"], n]

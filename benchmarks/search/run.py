@@ -46,7 +46,7 @@ from benchmarks._shared.measuring import median_ratio, provenance, summary, time
 from sklearn_lwal import LabelSearchCV, LwALClassifier
 
 THEIRS, OURS, ALONE = "GridSearchCV", "LabelSearchCV", "LabelSearchCV, one process"
-# It is compared by its scores alone, and may add up in another order.
+# Its scores are compared, not its seconds: alone it may round in another way.
 THEIRS_ALONE = "GridSearchCV, one process"
 RATES = [3e-4, 1e-3, 3e-3]
 KNOBS = {
@@ -86,7 +86,7 @@ SETTINGS = {
     ),
 }
 COUNTS = (1, 4, 16, 64)
-# In an order that is drawn once: each count takes the first so many candidates.
+# A count takes the first so many candidates, in an order that is drawn once.
 DRAWN = {**KNOBS, "lr": np.geomspace(3e-4, 1e-2, 8).tolist()}
 N_FOLDS = 3
 MEGABYTE = 1_000_000
@@ -222,7 +222,7 @@ def candidates(args):
 
 
 def beside_one_fit(args):
-    """Seconds of a search with many candidates, and of one fit; the device's choice."""
+    """Seconds of a search with many candidates, and of one fit, on the same device."""
     X, y = data_of("banking77", args.data_root)
     search = LabelSearchCV(CLF, ON_GPU.grid, cv=ON_GPU.n_folds, refit=False)
     found = {OURS: search, "one fit": clone(CLF)}

@@ -8,13 +8,13 @@ from PIL import Image
 
 
 def write_jpeg(path, colour, size=(80, 60)):
-    """An image of one colour, which JPEG keeps but for rounding."""
+    """Write an image of one colour, which JPEG keeps but for rounding."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path, "JPEG", quality=95)
 
 
 def write_idx(path, array):
-    """The format of MNIST: type and dimensions, sizes, bytes."""
+    """Write the format of MNIST: type and dimensions, sizes, bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
     path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes())
@@ -36,7 +36,7 @@ def write_tables(root, name, train, test, labels=None):
 
 
 def write_food(root):
-    """Two classes, whose order in the files is not that of their names; the root."""
+    """Write two classes, not in the order of their names; return the root."""
     folder = root / "food-101"
     parts = {
         "train": {"pho": ["pho/3", "pho/1"], "apple_pie": ["apple_pie/7"]},

@@ -38,7 +38,7 @@ def result(accuracy, seconds=0.5):
 
 
 def found(curves, **settings):
-    """{run: result} of {method: a curve each seed}."""
+    """{run: result} from {method: one curve for each seed}."""
     return {
         run(method, seed, max_epochs=len(curve), **settings): result(curve)
         for method, own in curves.items()
@@ -51,12 +51,12 @@ def label_distances(n_classes, rng):
 
 
 def tables(markdown):
-    """The :func:`rows` of each of several tables."""
+    """The :func:`rows` of each table."""
     return [rows(part) for part in re.findall(r"(?:^\|.*\|$\n?)+", markdown, re.M)]
 
 
 def rows(markdown, n=1):
-    """Lists of cells by the first cell of a row (or the first n); the header, too."""
+    """The cells of each row, also of the header, by its first cell (or first n)."""
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     split = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
     assert len({len(cells) for cells in split}) == 1

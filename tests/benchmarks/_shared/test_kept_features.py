@@ -28,7 +28,7 @@ def test_tables_are_their_own_features(tmp_path, name, shape):
     mean, std = raw.mean(0), raw.std(0)
     expected = (raw_test - mean)[:, varies] / std[varies]
     np.testing.assert_allclose(X_test[:, varies], expected, rtol=2e-3, atol=1e-3)
-    # A column that does not vary says nothing, in the test part neither.
+    # A column that is constant in the training part becomes 0 there.
     np.testing.assert_array_equal(X[:, ~varies], 0)
     assert np.abs(X_test).max() < 100
     assert not list(tmp_path.iterdir())
@@ -60,7 +60,7 @@ def test_vectors_of_names_are_kept(tmp_path, monkeypatch):
     expected = sentence_encoder(device="cpu").transform(["HUM", "NUM"])
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     assert [p.name for p in (tmp_path / "features").iterdir()] == ["trec_names.npy"]
-    # From the file, without the texts and the model.
+    # The second time they come from the file, without the texts and the model.
     monkeypatch.delattr(features, "sentence_encoder")
     monkeypatch.delattr(features, "class_names")
     np.testing.assert_array_equal(features.name_vectors("trec", tmp_path), vectors)
@@ -72,7 +72,7 @@ def test_a_file_is_whole_or_as_before(tmp_path):
 
     def interrupted(file):
         file.write(b"half")
-        # Others see the whole file until the new one is.
+        # Others see the old file until the new one is whole.
         np.testing.assert_array_equal(np.load(path), np.arange(3))
         raise KeyboardInterrupt
 
@@ -80,7 +80,7 @@ def test_a_file_is_whole_or_as_before(tmp_path):
         features.write_whole(path, interrupted)
     np.testing.assert_array_equal(np.load(path), np.arange(3))
     assert [p.name for p in path.parent.iterdir()] == ["x.npy"]
-    # Who is reading meanwhile reads on in the file as it was.
+    # A reader that has opened the old file reads on in it.
     before = path.read_bytes()
     with open(path, "rb") as reading:
         features.write_whole(path, lambda file: np.save(file, np.zeros(9)))

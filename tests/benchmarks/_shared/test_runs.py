@@ -38,7 +38,7 @@ def lines(out, name="digits-pixels.jsonl"):
 def test_a_file_has_a_line_for_each_run(tmp_path):
     found = {Run(lr=lr, sizes=(3, 4)): {"accuracy": lr} for lr in (0.5, 0.25)}
     assert run_all([*found], found.get, tmp_path) == found
-    # Settings first, in the order of the dataclass.
+    # The settings come first, in the order of the dataclass.
     assert lines(tmp_path)[1] == (
         '{"run":{"dataset":"digits","lr":0.25,"sizes":[3,4],"max_epochs":2},'
         '"accuracy":0.25}'
@@ -98,7 +98,7 @@ def test_a_torn_line_is_no_result_and_goes_away(tmp_path, whole):
     before = path.read_bytes() if whole else b""
     keep(Run(), {"accuracy": 0.25}, tmp_path)
     line = path.read_bytes()[len(before) :]
-    # All but the line end may be there.
+    # The longest torn line lacks only the line end.
     for n in range(1, len(line)):
         path.write_bytes(before + line[:n])
         assert Run() not in kept([Run()], tmp_path)

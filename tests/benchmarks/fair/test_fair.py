@@ -164,7 +164,7 @@ def test_the_best_on_validation_rows_is_chosen():
         for setting, accuracy in zip((1e-3, 1e-2, 1e-1), accuracies, strict=True):
             run = one_run(method, setting=setting)
             found[run] = {"accuracy": accuracy}
-            # With few rows the order is the other way round.
+            # With few rows the order is reversed.
             found[replace(run, per_class=5)] = {"accuracy": 1 - accuracy}
     tested = views.tests(found, (1, 2))
     best = {("LwAL", 0): 1e-2, ("STD", 0): 1e-1, ("LwAL", 5): 1e-3, ("STD", 5): 1e-2}
@@ -180,7 +180,7 @@ def test_what_has_no_seed_is_tested_once(features, quick, tmp_path):
         for run in found[view]:
             count[run.method] = count.get(run.method, 0) + 1
     assert counts["tested"] == {"LwAL": 2, "STD": 2, "LDA": 1, "LogisticRegression": 1}
-    # Other rows with each seed, so all are.
+    # Each seed draws other rows, so every method is tested with each.
     assert set(counts["few"].values()) == {2 * 2}
     table = rows(report.blocks(found)["seconds digits"])
     assert "±" in table["STD"][6]
@@ -256,5 +256,5 @@ def test_few_rows_of_each_class():
     y = np.array([2, 0, 1, 2, 0, 1, 1, 1, 2])
     drawn = training.few(y, 2, 5)
     assert sorted(y[drawn].tolist()) == [0, 0, 1, 1, 2, 2]
-    # Where there are fewer, all.
+    # A class with fewer rows gives all of them.
     assert sorted(training.few(y, 100, 5).tolist()) == [*range(9)]

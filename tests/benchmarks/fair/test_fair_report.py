@@ -22,7 +22,7 @@ PICTURES = (*report.PICTURES,)
 
 
 def of_fair(run):
-    """Smooth over the rates, as in earnest: wild lines would be large files."""
+    """A made-up result, smooth over the rates: wild lines would be large pictures."""
     rng = np.random.default_rng(crc32(run.method.encode()))
     best, top, speed = rng.uniform(-4, -2), rng.uniform(0.8, 0.9), rng.uniform(0.3, 2)
     away = np.log10(run.setting) - best if run.setting else 0.0

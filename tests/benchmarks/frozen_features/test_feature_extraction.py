@@ -119,7 +119,7 @@ def test_features_of_texts(tmp_path, monkeypatch):
     X, y, X_test, y_test = frozen_features("trec", tmp_path, False)
     np.testing.assert_array_equal(X[:, 0], [ord(c) for c in "aceg"])
     np.testing.assert_array_equal(X_test, X[:1])
-    # Indices in the order of the training part's labels, which the test part lacks.
+    # Indices follow the labels of the training part; the test part lacks some.
     assert y.tolist() == [2, 0, 2, 1]
     assert y_test.tolist() == [2]
 

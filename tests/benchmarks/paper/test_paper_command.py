@@ -87,7 +87,7 @@ def test_a_killed_command_goes_on_where_it_was(tmp_path, capsys):
     assert after[: len(before)] == before
     assert settings(out) == settings(tmp_path / "whole")
     assert without_seconds(again) == without_seconds(whole)
-    # And all of it from the file.
+    # The third time all of it comes from the file.
     paper(*options, "--out", out)
     assert rows(capsys.readouterr().out) == rows(again)
     assert kept(out) == after

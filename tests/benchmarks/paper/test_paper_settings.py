@@ -215,7 +215,7 @@ def test_mean_features_do_not_depend_on_the_seed():
     runs = experiments.structure_runs(Scope())
     features = [run for run in runs if run.method == experiments.FEATURES]
     assert sorted(run.dataset for run in features) == ["cifar10", "fashion_mnist"]
-    # Nothing is trained for them, where the others are.
+    # Nothing is trained for mean features, but for all other methods.
     full = experiments.structure_runs(Scope("full"))
     assert all(run.trained != (run.method == experiments.FEATURES) for run in full)
 

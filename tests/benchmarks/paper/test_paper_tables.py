@@ -60,7 +60,7 @@ def test_epochs_reduced_of_random_curves():
         expected = [np.mean(values), np.std(values)]
         np.testing.assert_allclose(cell[:2], expected, atol=0.51)
         assert cell[2:] == ([] if len(values) == 3 else [len(values), 3])
-    # The curve that is nowhere below STD's gets there with each seed.
+    # A curve that is nowhere below STD's reaches its best with each seed.
     assert len(numbers(table["LwAL"][1])) == 2
 
 
@@ -99,7 +99,7 @@ def test_std_is_the_reference_of_its_own_backbone_and_rate():
     assert numbers(first["LwAL"][1]) == [80, 0]
     assert first["LwAL"][BEST] == "30.0 ± 0.0"
     assert second["LwAL"][1] == "-"
-    # Its own best comes in the first epoch of five.
+    # STD reaches its own best in the first epoch of five.
     assert first["STD"][1] == second["STD"][1] == "(80 ± 0)"
     assert second["STD"][BEST] == "60.0 ± 0.0"
 
@@ -153,7 +153,7 @@ def test_printed_values_stand_beside_ours():
     assert printed(table["LwAL, refined"]) == ["", "", ""]
     # The paper did not reach this.
     assert table["LWR2k"][2] == "-"
-    # The nearest kin of a backbone that the paper lacks.
+    # A backbone that the paper lacks has the printed values of another.
     table = table_of({"LwAL": curves["LwAL"]}, backbone="efficientnet_lite0")
     assert table["LwAL"][6] == "43.2 ± 0.2"
     texts = {"dataset": "imdb", "backbone": "minilm", "lr": 1e-4}

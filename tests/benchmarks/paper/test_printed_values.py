@@ -56,7 +56,7 @@ def test_spot_checks(printed, key, mean, spread):
 def test_nothing_is_there_twice_and_nothing_lacks(printed):
     keys = [tuple(row[k] for k in KEYS) for row in printed]
     assert len(set(keys)) == len(keys)
-    # As they are read: a row by its six keys.
+    # The benchmark finds these rows by their six keys.
     assert printed_rows().keys() == set(keys)
     grid = 5 * 3 * 9
     # STD's own epochs are not reduced.

@@ -1,4 +1,4 @@
-"""Searches beside each other: what is measured of them, and the pages made of it."""
+"""Searches beside each other: their measurements, and the pages made of them."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ from benchmarks.search import run as search
 from benchmarks.search.run import ALONE, OURS, THEIRS
 
 PAGES = ("benchmarks/search.md", "guide/search.md")
-# Two candidates at most, in processes that are already there.
+# A grid of two candidates.
 TINY = {"digits": search.Setting({"lr": [1e-3, 3e-3]}, 2)}
 
 
@@ -97,7 +97,7 @@ def test_a_process_that_only_shrinks_has_grown_by_nothing(monkeypatch):
 
 
 class InThisProcess(ThreadPoolExecutor):
-    """A process would import everything anew, and train on more than is put here."""
+    """Threads in the place of processes, which would not see what is patched."""
 
     def __init__(self, n_workers, mp_context):
         super().__init__(n_workers)
@@ -155,7 +155,7 @@ def both(theirs, ours):
 
 @pytest.fixture
 def results():
-    """Made up, for all parts."""
+    """Made-up results of all parts."""
     versions = {"torch": "2", "scikit-learn": "1"}
     hardware = {"processor": "abacus", "cores": 2}
     provenance = {"hardware": hardware, "n_threads": 2, "versions": versions}

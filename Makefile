@@ -7,7 +7,7 @@ MIN := .venv-min
 .PHONY: demo check test shuffled mutants test-min coverage lint types docs dist clean
 
 demo: $(VENV)/demo
-	$(PY) -m benchmarks.quickstart
+	$(PY) -m benchmarks quickstart
 
 # Linters, types, and the tests that bind the most; about a minute.
 check: lint

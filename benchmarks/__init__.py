@@ -1,1 +1,1 @@
-"""Runnable benchmarks: one module per table or figure."""
+"""Benchmarks: a folder for each; ``python -m benchmarks --help`` lists them."""

@@ -13,8 +13,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-from benchmarks.methods import rivals
-from benchmarks.plain_loops import LOOPS, train
+from benchmarks._shared.methods import rivals
+from benchmarks.rivals.plain_loops import LOOPS, train
 from sklearn_lwal import (
     LabelEmbedClassifier,
     LwALClassifier,

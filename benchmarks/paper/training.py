@@ -12,6 +12,7 @@ from benchmarks._shared.frozen_features import BACKBONES, frozen_features, name_
 from benchmarks._shared.measuring import curves, provenance, timed_fit
 from benchmarks._shared.methods import paper_methods
 from benchmarks.paper.label_vectors import label_distances, rounded
+from sklearn_lwal import Backbone
 from sklearn_lwal.structure import class_means, paper_distances
 
 # With more classes, the distances between their labels are not kept.
@@ -94,17 +95,19 @@ def classifier(run, data_root, device):
         clf.set_params(label_embeddings=vectors[kept])
     if run.trained:
         clf.set_params(
-            backbone=trainable(run.backbone),
-            image_size=TRAINED_SIZE,
-            freeze_backbone=False,
-            backbone_lr=run.lr,
-            recalibrate_batch_norm=False,
+            backbone=Backbone(
+                image_model(run.backbone),
+                trainable=True,
+                image_size=TRAINED_SIZE,
+                lr=run.lr,
+                recalibrate_batch_norm=False,
+            )
         )
     return clf
 
 
-def trainable(backbone):
-    """The classifiers' parameter ``backbone``, with ImageNet weights."""
+def image_model(backbone):
+    """The model of a :class:`Backbone`, with ImageNet weights."""
     return EfficientNetLite() if backbone == "efficientnet_lite0" else backbone
 
 

@@ -27,7 +27,7 @@ from benchmarks._shared.backbones import EfficientNetLite
 from benchmarks._shared.command import RESULTS, add_places, parser_of
 from benchmarks._shared.datasets import load_images, load_texts
 from benchmarks._shared.measuring import timed
-from sklearn_lwal import LwALClassifier, STDClassifier, TextFeatures
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier, TextFeatures
 
 PER_CLASS = 2_000
 MAX_LENGTH = 128
@@ -53,10 +53,11 @@ def score(estimator, X, y, X_test, y_test):
 def images(data_root):
     """LwAL and STD on images; the second fit of each reads the kept features."""
     (X, y), (X_test, y_test) = load_images("fashion_mnist", data_root)
-    options = {"backbone": EfficientNetLite(), "image_size": 64, "random_state": 0}
-    options["memory"] = data_root / "memory"
+    memory = data_root / "memory"
+    backbone = Backbone(EfficientNetLite(), image_size=64, memory=memory)
     result = {}
-    for clf in (LwALClassifier(**options), STDClassifier(**options)):
+    for Classifier in (LwALClassifier, STDClassifier):
+        clf = Classifier(backbone, random_state=0)
         name = type(clf).__name__
         result[name] = score(clf, X, y, X_test, y_test)
         again = timed(lambda clf=clf: clf.fit(X, y))

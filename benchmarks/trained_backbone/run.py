@@ -22,7 +22,7 @@ from benchmarks._shared.backbones import EfficientNetLite
 from benchmarks._shared.command import RESULTS, add_places, parser_of
 from benchmarks._shared.datasets import load_images
 from benchmarks._shared.runs import run_all
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 
 N_IMAGES, IMAGE_SIZE, BATCH_SIZE, N_EPOCHS = 6_000, 32, 500, 4
 RATES = (1e-3, 1e-4)
@@ -36,11 +36,9 @@ PAPER = {
 }
 # STD is that of a plain loop: one rate for all weights, and no averages of them.
 METHODS = {
-    "STD": lambda lr: STDClassifier(
-        lr=lr, backbone_lr=lr, standardize=False, average=False
-    ),
-    "LwAL10": lambda lr: LwALClassifier(lr=lr, backbone_lr=lr, **PAPER),
-    "library default": lambda lr: LwALClassifier(backbone_lr=lr),
+    "STD": lambda lr: STDClassifier(lr=lr, standardize=False, average=False),
+    "LwAL10": lambda lr: LwALClassifier(lr=lr, **PAPER),
+    "library default": lambda lr: LwALClassifier(),
 }
 
 
@@ -106,9 +104,12 @@ def execute(run, data_root):
     clf = METHODS[run.method](run.backbone_lr)
     measure = Measure(X_test, y_test, refines=run.method != "STD")
     clf.set_params(
-        backbone=EfficientNetLite(),
-        freeze_backbone=False,
-        image_size=IMAGE_SIZE,
+        backbone=Backbone(
+            EfficientNetLite(),
+            trainable=True,
+            image_size=IMAGE_SIZE,
+            lr=run.backbone_lr,
+        ),
         batch_size=BATCH_SIZE,
         max_epochs=run.max_epochs,
         random_state=run.seed,

@@ -20,7 +20,7 @@ from benchmarks._shared.backbones import EfficientNetLite
 from benchmarks._shared.command import RESULTS, add_places, parser_of
 from benchmarks._shared.datasets import load_images
 from benchmarks._shared.runs import run_all
-from sklearn_lwal import LwALClassifier, STDClassifier
+from sklearn_lwal import Backbone, LwALClassifier, STDClassifier
 from sklearn_lwal.heads.discriminant import SHRINKAGES
 
 N_IMAGES, N_VALIDATION, IMAGE_SIZE = 6_000, 2_000, 32
@@ -97,9 +97,9 @@ def execute(run, data_root):
     index = np.random.default_rng(0).permutation(len(X))[: N_IMAGES + N_VALIDATION]
     train, valid = index[:N_IMAGES], index[N_IMAGES:]
     clf = Classifier(
-        EfficientNetLite(SIZES[run.dataset]),
-        image_size=IMAGE_SIZE,
-        freeze_backbone=False,
+        Backbone(
+            EfficientNetLite(SIZES[run.dataset]), trainable=True, image_size=IMAGE_SIZE
+        ),
         random_state=run.seed,
         **options,
     )

@@ -24,11 +24,11 @@ def images(monkeypatch):
             parts.append((x.astype(np.uint8), y))
         return parts
 
-    def trainable(backbone):
+    def image_model(backbone):
         return nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.ReLU())
 
     monkeypatch.setattr(training, "load_images", load_images)
-    monkeypatch.setattr(training, "trainable", trainable)
+    monkeypatch.setattr(training, "image_model", image_model)
     training.load.cache_clear()
     yield
     training.load.cache_clear()
@@ -43,9 +43,9 @@ def test_full_scale_trains_the_backbone_at_the_papers_rate(images):
     (run,) = runs("LwAL10")
     assert run.trained
     clf = training.classifier(run, None, "cpu")
-    assert not clf.freeze_backbone
-    assert clf.lr == clf.backbone_lr == 1e-4
-    before = clf.backbone[0].weight.clone()
+    assert clf.backbone.trainable
+    assert clf.lr == clf.backbone.lr == 1e-4
+    before = clf.backbone.model[0].weight.clone()
     X, y, *_ = training.load(run.dataset, run.backbone, True, False, None)
     after = clf.fit(X, y).backbone_
     moved = next(p for p in after.parameters() if p.shape == before.shape)

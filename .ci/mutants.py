@@ -23,8 +23,13 @@ PACKAGE = "sklearn_lwal"
 # days.
 GROUPS = {
     "functional": (
-        ["heads/functional"],
-        ["heads/test_functional", "heads/test_adaptive", "heads/test_many_heads"],
+        ["heads/functional", "heads/update_rule"],
+        [
+            "heads/test_functional",
+            "heads/test_update_rule",
+            "heads/test_adaptive",
+            "heads/test_many_heads",
+        ],
     ),
     "adaptive": (
         ["heads/adaptive", "heads/adaptive_head", "heads/base"],

@@ -1,5 +1,5 @@
-"""Image models as feature extractors: torchvision's by name, or one's own modules."""
+"""A model before a classifier's head, and how it is loaded; see ``features``."""
 
-from .features._backbone import load_backbone
+from .features._backbone import Backbone, load_backbone
 
-__all__ = ["load_backbone"]
+__all__ = ["Backbone", "load_backbone"]

@@ -24,7 +24,6 @@ from ._utils.fingerprint import weights_of
 from ._utils.torch_state import in_known_state
 from ._utils.typing import FilePath
 from .classifiers._base import LabelLearningClassifier
-from .classifiers._fitted_state import KINDS
 from .classifiers._restore import (
     restore_net,
     set_input_and_classes,
@@ -32,6 +31,7 @@ from .classifiers._restore import (
     set_resumption,
 )
 from .classifiers._save import LEFT_OUT
+from .classifiers._saved_state import KINDS
 from .features._backbone import Backbone, as_backbone
 from .features._torchvision import n_parameters
 

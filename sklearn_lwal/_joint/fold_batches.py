@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from .._training.dataset import n_batches
+from .._training.batches import n_batches
 
 
 class JointBatch(NamedTuple):

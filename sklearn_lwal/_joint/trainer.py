@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 import torch
 
-from .._training.dataset import (
+from .._training.batches import (
     inference_batches,
     refine_head,
     rows_read_at_once,

@@ -1,6 +1,6 @@
 """The values of ``batch_size="auto"`` and ``max_epochs="auto"``."""
 
-from .dataset import n_batches
+from .batches import n_batches
 
 # Train for this many epochs, or more if these have fewer steps than this.
 EPOCHS, STEPS = 20, 1000

@@ -8,7 +8,7 @@ from ..heads import discriminant
 from ..heads.functional import safe_divisor
 from ..heads.linear import StandardizedLinear, set_bias, standardize
 from .batch_norm import recalibrate
-from .dataset import LabelledRows
+from .batches import LabelledRows
 from .units import ColumnStatistics, change_units, set_units, standardizes
 
 # Rows from which a covariance is estimated. More raise the accuracy of the start a

@@ -19,7 +19,7 @@ from .._utils.rng import draw_seed, global_stream, own_stream, twin
 from ..heads import functional as F
 from . import distributed
 from .batch_norm import recalibrate
-from .dataset import refine_head, sums_by_class
+from .batches import refine_head, sums_by_class
 from .epoch_totals import EpochTotals, check_finite, is_correct
 from .history import CountedHistory
 from .skorch_interface import SkorchInterface

@@ -2,7 +2,7 @@
 
 from skorch import NeuralNetClassifier
 
-from .dataset import LabelledRows
+from .batches import LabelledRows
 
 
 class SkorchInterface(NeuralNetClassifier):

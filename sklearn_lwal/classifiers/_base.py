@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from typing_extensions import Self
 
 from .._training import auto_schedule, distributed
-from .._training.dataset import LabelledRows
+from .._training.batches import LabelledRows
 from .._training.early_stopping import StopOnAccuracy
 from .._training.history import RECENT
 from .._training.initialization import prepare
@@ -24,14 +24,14 @@ from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
 from ..features._backbone import as_backbone
 from ..features._images import is_dataset
-from ._backbone import BackboneMixin
+from ._begin_fit import begin_fit
 from ._callback_parameters import CallbackParametersMixin
 from ._checkpoint import open_checkpoint
 from ._export import to_onnx, to_torch
-from ._fit_state import begin_fit
 from ._predict import LatentClassifierMixin
 from ._save import save
 from ._warm_start import built_from, check_same_classes, check_unchanged
+from ._with_backbone import BackboneMixin
 
 
 class LabelLearningClassifier(

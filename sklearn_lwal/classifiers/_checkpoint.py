@@ -15,16 +15,16 @@ from .._serialization.checks import check_fields, check_kinds, wrong
 from .._serialization.codec import NotPlain, decode, encode
 from .._serialization.file import shown
 from .._training import distributed
-from .._training.dataset import LabelledRows
+from .._training.batches import LabelledRows
 from .._training.early_stopping import StopOnAccuracy
-from .._training.row_sources import StreamedRows
+from .._training.row_storage import StreamedRows
 from .._utils.class_labels import plain, same_labels
 from .._utils.files import as_path, remove_leftovers
 from .._utils.rng import check_state
 from ..features._images import as_images, is_dataset
-from ._fitted_state import PARTS
 from ._net_state import STATE, net_state, set_net_state
 from ._save import versions
+from ._saved_state import PARTS
 from ._warm_start import described
 
 NAME = "checkpoint.safetensors"

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .._serialization import file as archive
-from .._training.dataset import wide_dtype
+from .._training.batches import wide_dtype
 from .._utils.compat import EXPORTS_ONNX
 from .._utils.files import as_path, replacing
 from .._utils.torch_state import in_known_state

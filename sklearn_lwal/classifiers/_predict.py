@@ -12,7 +12,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 
-from .._training.dataset import inference_batches
+from .._training.batches import inference_batches
 from .._utils.errors import memory_errors
 from .._utils.torch_state import in_known_state
 from .._utils.typing import Samples

@@ -60,7 +60,7 @@ def restore_net(clf, fitted):
         A classifier with its parameters and the fitted attributes that determine the
         structure of the net.
     fitted : dict
-        The decoded fields of the fitted model, see ``_fitted_state``.
+        The decoded fields of the fitted model, see ``_saved_state``.
     """
     stored = fitted["network"]
     if fitted["batch_size"] < 1:

@@ -15,8 +15,8 @@ from .._utils.torch_state import in_known_state
 from .._utils.typing import FilePath
 from .._version import __version__
 from ..features._backbone import Backbone
-from ._fitted_state import fitted_state
 from ._parameters import FittedAttributes
+from ._saved_state import fitted_state
 from ._warm_start import FREE, changed_parameters
 
 # Paths on this machine and functions are not saved; the user sets them after loading.

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._training import auto_schedule
-from .._training.dataset import n_batches
+from .._training.batches import n_batches
 from ..heads.adaptive_head import AdaptiveHead
 from ._base import LabelLearningClassifier
 from ._open_set import OpenSetMixin

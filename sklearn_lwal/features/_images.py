@@ -16,9 +16,9 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from .._training.dataset import READ_ONCE_IMAGES
+from .._training.batches import READ_ONCE_IMAGES
 from .._training.progress import progress_bar
-from .._training.row_sources import in_own_stream
+from .._training.row_storage import in_own_stream
 from .._utils.precision import as_tensor
 from .._utils.rng import own_stream
 from .._utils.torch_state import in_known_state

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from . import functional as F
+from .update_rule import is_update_step, label_move, label_update
 
 
 class AdaptiveLabels(nn.Module):
@@ -196,9 +197,9 @@ class AdaptiveLabels(nn.Module):
         if self.training:
             rule = self.label_momentum, self._is_update_step()
             if means is None:
-                base, share = F.label_update(base, member, *rule)
+                base, share = label_update(base, member, *rule)
             else:
-                base, share = F.label_move(base, *means, *rule)
+                base, share = label_move(base, *means, *rule)
             update = rule[1]
         loss, scores, labels = F.distance_cross_entropy(
             z,
@@ -255,7 +256,7 @@ class AdaptiveLabels(nn.Module):
     def _is_update_step(self):
         if F.is_zero(self.update_every - 1) and F.is_zero(self.warmup_steps):
             return True
-        return F.is_update_step(self.step, self.update_every, self.warmup_steps)
+        return is_update_step(self.step, self.update_every, self.warmup_steps)
 
     def extra_repr(self) -> str:
         n_classes, output_dim = self.labels.shape

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .._training.dataset import n_batches
+from .._training.batches import n_batches
 from .._training.initialization import sample_size
 from ..classifiers._build import make_network
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from sklearn.utils import _safe_indexing
 
-from .._training.dataset import LabelledRows, n_batches
-from .._training.row_sources import rows_of
+from .._training.batches import LabelledRows, n_batches
+from .._training.row_storage import rows_of
 from .._utils import validation as check
-from ..classifiers._fit_state import begin_fit, epochs
+from ..classifiers._begin_fit import begin_fit, epochs
 
 
 class CheckedFeatures:

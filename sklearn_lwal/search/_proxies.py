@@ -9,8 +9,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
-from ..classifiers._backbone import host_labels
 from ..classifiers._predict import RESPONSES
+from ..classifiers._with_backbone import host_labels
 
 # The class of scorers that make_scorer and names of metrics give.
 SCORER = type(make_scorer(accuracy_score))

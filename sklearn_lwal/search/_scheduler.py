@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_method_params
 
 from .._training.progress import progress_bar
 from .._utils.validation import resolve_device
-from ..classifiers._backbone import host_labels
+from ..classifiers._with_backbone import host_labels
 from ._cost_model import Need, free_bytes, needs, shares
 from ._joint_fit import JointFit, JointScores
 from ._preprocessing import TEST, TRAIN, Data

@@ -62,7 +62,7 @@ def test_streams_what_has_no_room(n_workers, digits, monkeypatch):
     options = {"random_state": 0, "device": "cuda"}
     X = images.reshape(len(images), -1)
     resident = LwALClassifier(**options).fit(X, y)
-    monkeypatch.setattr("sklearn_lwal._training.row_sources.RESIDENT_SHARE", 0)
+    monkeypatch.setattr("sklearn_lwal._training.row_storage.RESIDENT_SHARE", 0)
     streamed = LwALClassifier(**options).fit(X, y)
     np.testing.assert_allclose(
         streamed.predict_proba(X), resident.predict_proba(X), atol=1e-4

@@ -21,7 +21,7 @@ from sklearn_lwal._joint.fold_batches import joint_epoch, joint_in_order
 from sklearn_lwal._joint.optimizer import PerModelOptimizer
 from sklearn_lwal._joint.stacked_network import StackView, stack
 from sklearn_lwal._joint.trainer import JointTrainer
-from sklearn_lwal._training.dataset import LabelledRows
+from sklearn_lwal._training.batches import LabelledRows
 from sklearn_lwal._training.net import LabelNet
 from sklearn_lwal._training.network import Network, hidden_layers
 from sklearn_lwal.heads.adaptive_head import AdaptiveHead

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from sklearn_lwal import LwALClassifier, STDClassifier
-from sklearn_lwal._training.dataset import (
+from sklearn_lwal._training.batches import (
     LabelledRows,
     inference_batches,
     stratified_split,
@@ -67,7 +67,7 @@ def test_an_int_seed_gives_the_model_of_a_bare_loop(iris):
 
 
 def test_inference_reads_a_bounded_number_of_rows(monkeypatch):
-    monkeypatch.setattr("sklearn_lwal._training.dataset.READ_ONCE_VALUES", 30)
+    monkeypatch.setattr("sklearn_lwal._training.batches.READ_ONCE_VALUES", 30)
     X = np.random.default_rng(0).normal(size=(25, 10))
     parts = list(inference_batches(X, "cpu", torch.float64))
     assert [len(part) for part in parts] == [3] * 8 + [1]
@@ -225,7 +225,7 @@ def test_checkpoints(name, iris, tmp_path):
 @pytest.mark.parametrize(
     "place",
     [
-        "_training.row_sources.DenseRows.__init__",
+        "_training.row_storage.DenseRows.__init__",
         "classifiers._predict.inference_batches",
     ],
 )

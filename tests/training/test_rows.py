@@ -6,8 +6,8 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-from sklearn_lwal._training.dataset import LabelledRows
-from sklearn_lwal._training.row_sources import (
+from sklearn_lwal._training.batches import LabelledRows
+from sklearn_lwal._training.row_storage import (
     DenseRows,
     SparseRows,
     StreamedRows,
@@ -52,7 +52,7 @@ def test_half_of_the_free_memory_of_a_gpu(free, streams, monkeypatch):
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free, 10**9))
     sent = []
     monkeypatch.setattr(
-        "sklearn_lwal._training.row_sources.DenseRows", lambda *args: sent.append(args)
+        "sklearn_lwal._training.row_storage.DenseRows", lambda *args: sent.append(args)
     )
     rows = rows_of(X.numpy(), torch.device("cuda"))
     assert isinstance(rows, StreamedRows) is streams

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import scale
 
 from sklearn_lwal import AdaptiveLabels, LwALClassifier, STDClassifier
-from sklearn_lwal._training.dataset import LabelledRows
+from sklearn_lwal._training.batches import LabelledRows
 
 QUICK = {"max_epochs": 2, "random_state": 0}
 BEFORE_TRAINING = {"max_epochs": 1, "lr": 1e-12, "random_state": 0}

@@ -15,7 +15,7 @@ from sklearn_lwal import (
     StaticLabelClassifier,
     STDClassifier,
 )
-from sklearn_lwal._training.dataset import LabelledRows
+from sklearn_lwal._training.batches import LabelledRows
 from sklearn_lwal._training.units import ColumnStatistics
 from sklearn_lwal.heads.linear import Dense, StandardizedLinear
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from typing_extensions import Self
 
-from .._training.row_sources import first_of
+from .._training.row_storage import first_of
 from .._utils import validation as check
 from .._utils.errors import memory_errors
 from .._utils.files import as_path

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from .._training.dataset import LabelledRows, held_out, n_counted
+from .._training.batches import LabelledRows, held_out, n_counted
 from .._utils import validation as check
 from .._utils.class_labels import encode
 from .._utils.errors import memory_errors

@@ -12,7 +12,7 @@ from skorch.dataset import Dataset
 
 from .._utils.precision import as_tensor
 from ..heads.functional import class_membership, safe_divisor
-from .row_sources import rows_of
+from .row_storage import rows_of
 
 # Number of values in a batch for a single pass over the rows (32 MB as float64).
 READ_ONCE_VALUES = 4_000_000

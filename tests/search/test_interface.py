@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from _helpers import searches
-from _helpers.one_by_one import OneByOne, Untrained
-from _helpers.remembered_fits import remember_fits
+from _helpers.one_by_one import OneByOne
 from _helpers.searches import CLF, assert_same_results, check_same_answers
 from _helpers.trained import assert_same as assert_same_weights
 from scipy.stats import loguniform
@@ -55,27 +54,8 @@ AS_IN_1_9 = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def known():
-    return {}
-
-
-@pytest.fixture
-def programs(monkeypatch, known):
-    """The programs of an engine that fits one by one, as (candidates, folds)."""
-    remember_fits(monkeypatch, known)
-    return OneByOne.replace_engine(monkeypatch)
-
-
-@pytest.fixture
-def untrained(monkeypatch, known):
-    """The programs of an engine that trains nothing."""
-    remember_fits(monkeypatch, known)
-    return Untrained.replace_engine(monkeypatch)
-
-
 def assert_same(search, other):
-    """The fitted attributes of two searches, but for seconds."""
+    """Compare the fitted attributes of two searches, but for seconds."""
     found, known = search.cv_results_, other.cv_results_
     assert [*found] == [*known]
     for name, values in known.items():
@@ -103,7 +83,7 @@ def assert_same(search, other):
 
 
 def both(estimator, grid, X, y, options=(), **params):
-    """Our search, the same as scikit-learn's."""
+    """Our search and scikit-learn's, which found the same."""
     options = {"cv": 2, **dict(options)}
     other = GridSearchCV(estimator, grid, **options).fit(X, y, **params)
     search = LabelSearchCV(estimator, grid, **options).fit(X, y, **params)
@@ -488,7 +468,7 @@ def last(grid):
 
 
 def words(message, Search):
-    """In one line, about GridSearchCV."""
+    """The message in one line, as GridSearchCV gives it."""
     return " ".join(str(message).replace(Search.__name__, "GridSearchCV").split())
 
 
@@ -618,7 +598,7 @@ class Following(CallbackRecorder):
 @pytest.mark.usefixtures("programs")
 class TestCallbacks:
     def seen(self, make, estimator, grid, X, y, fit=None, **options):
-        """Both searches, and everything that callbacks have seen of them."""
+        """Everything that callbacks have seen of both searches, and the searches."""
         seen, fitted = [], []
         for Search in SEARCHES:
             callback, options = make(), {"cv": 2, **options}
@@ -628,7 +608,7 @@ class TestCallbacks:
             own = [e for e in callback.estimators if type(e) is Search]
             assert all(e is search for e in own)
             fitted.append(search)
-            # In the order of the tasks; cells are trained in another.
+            # Cells are trained in an order of their own.
             seen.append(sorted(callback.seen, key=str))
         return seen, fitted
 

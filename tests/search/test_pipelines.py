@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from _helpers.one_by_one import OneByOne, Untrained
-from _helpers.remembered_fits import remember_fits
 from _helpers.searches import CLF, assert_same_results, check_same_answers, run
 from _helpers.stand_ins import Letters
 from _helpers.trained import digit_images
@@ -42,24 +40,6 @@ PLAIN = clone(CLF).set_params(standardize=False)
 STD = STDClassifier(max_epochs=2, random_state=0)
 RATES = {"lwalclassifier__lr": [1e-3, 1e-2]}
 HEAD = {**RATES, "lwalclassifier__repel_weight": [0.0, 3.0]}
-
-
-@pytest.fixture(scope="module")
-def known():
-    return {}
-
-
-@pytest.fixture
-def programs(monkeypatch, known):
-    """The programs of an engine that fits one by one, as (candidates, folds)."""
-    remember_fits(monkeypatch, known)
-    return OneByOne.replace_engine(monkeypatch)
-
-
-@pytest.fixture
-def untrained(monkeypatch):
-    """The programs of an engine that trains nothing."""
-    return Untrained.replace_engine(monkeypatch)
 
 
 def both(estimator, grid, X, y, options=(), **params):
@@ -296,7 +276,7 @@ class TestResultsAreExact:
         told = [str(w.message) for w in found if "fits failed" in str(w.message)]
         assert len(told) == 2
         for warning in told:
-            # All of them with one and the same message.
+            # All fits fail with the same message.
             assert warning.count("fits failed with the following error") == 1
             assert "no such factor as 2.0" in warning
         with pytest.raises(ValueError, match="no such factor"):
@@ -555,7 +535,7 @@ class TestSlowSteps:
         pipeline = make_pipeline(step(), CLF)
         calls = self.both(pipeline, self.FACTORS | RATES, *iris, log)
         here = [call for call in calls if call.process == os.getpid()]
-        # To train on, and to be scored: rows to train on and to test on.
+        # Rows to train on, and rows to score: those to train on and to test on.
         assert Counter(call.name for call in here) == {"fit": 1, "transform": 3}
         # Later steps are known to be slow.
         assert {call.factor for call in here} == {0.5}

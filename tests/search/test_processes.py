@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
-from _helpers.one_by_one import Untrained
 from _helpers.searches import (
     CLF,
     GRID,
@@ -61,7 +60,7 @@ class FailsAt(TransformerMixin, BaseEstimator):
 
 @pytest.fixture
 def halves(monkeypatch):
-    """Lists of candidates are cut in two: so few rows would not be worth it."""
+    """Cut lists of candidates in two, which so few rows would not be worth."""
 
     def shares(lists, n_processes):
         halves = [(len(one) // 2, len(one) - len(one) // 2) for one in lists]
@@ -72,7 +71,7 @@ def halves(monkeypatch):
 
 @pytest.fixture
 def trained_here(monkeypatch):
-    """Numbers of candidates that are trained in this process, of each chunk."""
+    """Sizes of the joint fits that are trained in this process."""
     sizes = []
 
     class Noted(sklearn_lwal.search._scheduler.JointFit):
@@ -85,14 +84,8 @@ def trained_here(monkeypatch):
 
 
 @pytest.fixture
-def untrained(monkeypatch):
-    """No candidate is trained in this process."""
-    return Untrained.replace_engine(monkeypatch)
-
-
-@pytest.fixture
 def no_processes(monkeypatch):
-    """The numbers of calls that other processes would get; they run here."""
+    """Run the calls of other processes here; the numbers of calls."""
     counts = []
 
     def jobs(self, calls, **options):

@@ -39,7 +39,7 @@ class TestRows:
             assert rows.numbers.tolist() == [*range(12)]
             assert rows(rows.numbers) is given
 
-    def test_some(self):
+    def test_some_are_taken_by_number(self):
         np.testing.assert_array_equal(RealRows(X)(np.array([3, 1])), X[[3, 1]])
         assert RealRows(X.tolist())([2]) == [X[2].tolist()]
         frame = RealRows(pd.DataFrame(X, index=[*"abcdefghijkl"]))([0, 2])
@@ -47,7 +47,7 @@ class TestRows:
 
 
 class Noting(KFold):
-    """A splitter that notes what it is asked."""
+    """A splitter that keeps its arguments."""
 
     def split(self, X, y=None, groups=None):
         self.asked = X, y, groups
@@ -74,7 +74,7 @@ class TestSplits:
         splits.split(numbers, Y)
         assert cv.asked[2] is None
 
-    def test_groups_that_are_none_are_not_passed(self):
+    def test_no_groups_are_not_passed(self):
         class OfNoGroups:
             def split(self, X, y):
                 return iter([([0, 1], [2])])
@@ -88,12 +88,12 @@ class TestSplits:
         with pytest.raises(TypeError):
             splits.split(X, Y, groups=Y)
 
-    def test_a_number_of_folds(self):
+    def test_numbers_are_stratified_for_classifiers(self):
         for classifier, kind in ((True, StratifiedKFold), (False, KFold)):
             splits = RecordingSplitter(4, classifier, X)
             assert splits.get_n_splits(X, Y) == 4
             assert isinstance(splits._splitter(Y), kind)
-            # It is looked at once.
+            # It is made once.
             assert splits._splitter(None) is splits._splitter(Y)
         groups = np.arange(12) // 4
         pairs = RecordingSplitter(GroupKFold(3), True, X).split(X, Y, groups)
@@ -105,7 +105,7 @@ class TestSplits:
         assert train.tolist() == [0, 1, 2, 3]
         assert test.tolist() == [5, 11]
 
-    def test_folds_in_turn(self):
+    def test_folds_of_the_same_rows_take_turns(self):
         one, other = np.array([0, 1]), np.array([2, 3])
         splits = RecordingSplitter(None, True, X)
         splits.pairs = [(one, other), (other, one), (one, other), (one, one)]
@@ -118,7 +118,7 @@ class TestSplits:
         with pytest.raises(StopIteration):
             splits.fold(np.array([9]), 0)
 
-    def test_it_is_the_splitter_otherwise(self):
+    def test_other_attributes_are_the_splitters(self):
         cv = KFold(3, shuffle=True, random_state=7)
         splits = RecordingSplitter(cv, True, X)
         assert splits.random_state == 7
@@ -129,7 +129,7 @@ class TestSplits:
 
 
 class Real:
-    """The estimator that a stand-in stands for."""
+    """A proxy's estimator."""
 
     real = "estimator"
 
@@ -176,7 +176,7 @@ class TestScorers:
             ({"a": "accuracy", "b": scorer}, True),
         ],
     )
-    def test_those_that_ask_estimators(self, scoring, asks):
+    def test_callables_need_estimators(self, scoring, asks):
         assert asks_estimators(scoring) is asks
         found = scoring_on_rows(scoring, RealRows(X))
         if isinstance(scoring, dict):
@@ -188,7 +188,7 @@ class TestScorers:
 
 
 class Context:
-    """Notes what a callback context is asked."""
+    """Keeps the calls of a callback context."""
 
     def __init__(self):
         self.asked = []
@@ -233,7 +233,7 @@ class TestContexts:
 
 
 class Scheduler:
-    """JointScores with one cell."""
+    """A scheduler with one cell."""
 
     labels_are_plain = True
 
@@ -246,7 +246,7 @@ class Scheduler:
 
 
 class Fitted(LogisticRegression):
-    """An estimator that notes what it is given."""
+    """An estimator that returns its arguments."""
 
     def score(self, X, y, sample_weight=None, **params):
         return X, y, sample_weight, params
@@ -259,8 +259,8 @@ class Fitted(LogisticRegression):
         return X, args, kwargs
 
 
-def stand_in(scores=None, classes=None, number=3):
-    """A fitted stand-in, whose cell knows these scores of all rows."""
+def proxy(scores=None, classes=None, number=3):
+    """A fitted proxy, whose cell knows these scores of all rows, and its estimator."""
 
     def of(numbers):
         return None if scores is None else scores[numbers]
@@ -272,10 +272,10 @@ def stand_in(scores=None, classes=None, number=3):
     return found.fit(NUMBERS, Y[NUMBERS]), estimator
 
 
-class TestStandIn:
+class TestCandidateProxy:
     CLASSES = np.array(["a", "b", "c"])
 
-    def test_numbered_parameters(self):
+    def test_numbers_of_candidates_are_not_shown(self):
         given = TaggedParams({"C": 1, NUMBER: 5})
         assert [*given] == ["C"]
         assert {**given} == {"C": 1, NUMBER: 5}
@@ -305,14 +305,14 @@ class TestStandIn:
         assert other.cell is None
 
     def test_a_cell_is_asked_by_its_number(self):
-        found, estimator = stand_in()
+        found, estimator = proxy()
         assert found.number == 3
         assert found.scheduler.asked[0][0] == 3
         assert found.scheduler.asked[0][1] is NUMBERS
         assert found.real is estimator
         assert found.__sklearn_is_fitted__()
         assert found.C == 2
-        # The parameters are those of the cell's estimator, which is there already.
+        # The cell's estimator has the parameters already.
         assert found.estimator.C == 7
 
     def test_the_best_is_fitted_by_itself(self):
@@ -325,8 +325,8 @@ class TestStandIn:
         np.testing.assert_allclose(found.var_, X[:6].var(0))
         assert found.real is found.estimator
 
-    def test_answers_by_known_scores(self):
-        found, _ = stand_in(SCORES, self.CLASSES)
+    def test_known_scores_give_the_predictions(self):
+        found, _ = proxy(SCORES, self.CLASSES)
         assert found.classes_ is self.CLASSES
         assert found.predict(NUMBERS).tolist() == ["b", "b", "a"]
         proba = found.predict_proba(NUMBERS)
@@ -335,21 +335,20 @@ class TestStandIn:
         decisions = found.decision_function(NUMBERS)
         np.testing.assert_array_equal(decisions, SCORES[NUMBERS])
         assert found.predict.__name__ == "predict"
-        # With more to say, the estimator is asked.
+        # The estimator takes other arguments.
         words, rows, params = found.predict(NUMBERS, more=1)
         assert (words, params) == ("predicted", {"more": 1})
         np.testing.assert_array_equal(rows, X[NUMBERS])
 
     def test_two_classes_have_one_score(self):
-        found, _ = stand_in(SCORES[:, :2], self.CLASSES[:2])
+        found, _ = proxy(SCORES[:, :2], self.CLASSES[:2])
         margin = found.decision_function(NUMBERS)
         np.testing.assert_allclose(margin, SCORES[NUMBERS, 1] - SCORES[NUMBERS, 0])
 
     @pytest.mark.parametrize("scores", [None, SCORES])
-    def test_answers_by_the_estimator(self, scores):
-        # Without classes, or without scores.
+    def test_the_estimator_predicts_without_scores_or_classes(self, scores):
         classes = self.CLASSES if scores is None else None
-        found, estimator = stand_in(scores, classes)
+        found, estimator = proxy(scores, classes)
         words, rows, params = found.predict(NUMBERS)
         assert (words, params) == ("predicted", {})
         np.testing.assert_array_equal(rows, X[NUMBERS])
@@ -366,8 +365,8 @@ class TestStandIn:
             found.missing  # noqa: B018
 
     @pytest.mark.parametrize("kind", [np.asarray, list, torch.tensor])
-    def test_accuracies(self, kind):
-        found, _ = stand_in(SCORES, np.arange(3))
+    def test_known_scores_give_the_accuracy(self, kind):
+        found, _ = proxy(SCORES, np.arange(3))
         y = Y[NUMBERS].copy()
         assert found.score(NUMBERS, kind(y)) == 1
         y[0] = 2
@@ -381,20 +380,20 @@ class TestStandIn:
             assert score == pytest.approx(1 / 2)
 
     def test_wrong_labels_are_told_by_scikit_learn(self):
-        found, _ = stand_in(SCORES, np.arange(3))
+        found, _ = proxy(SCORES, np.arange(3))
         found.scheduler.labels_are_plain = False
         with pytest.raises(ValueError, match="mix of"):
             found.score(NUMBERS, [0.5, 0.25, 1.5])
 
-    def test_scores_by_the_estimator(self):
-        found, _ = stand_in()
+    def test_the_estimator_is_scored_without_them(self):
+        found, _ = proxy()
         rows, y, weight, params = found.score(NUMBERS, Y, more=3)
         np.testing.assert_array_equal(rows, X[NUMBERS])
         assert y is Y
         assert (weight, params) == (None, {"more": 3})
         assert found.score(NUMBERS, Y, [1, 2, 3])[2] == [1, 2, 3]
 
-    def test_cells(self):
+    def test_a_cell_makes_its_estimator_once(self):
         made = []
         cell = FittedCandidate(lambda: made.append(1) or "fitted")
         assert cell.classes is None

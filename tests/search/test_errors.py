@@ -56,17 +56,17 @@ class TestParameters:
         assert "batch_size" in str(error)
 
     @pytest.mark.parametrize("bad", [{"lr": -1.0}, {"update_every": 0}])
-    def test_all_fits_fail(self, data, bad):
+    def test_a_search_without_valid_candidates_fails(self, data, bad):
         clf = clone(CLF).set_params(**bad)
         error = check_same_error(clf, {"l2": [0.0, 0.1]}, *data)
         assert "All the 4 fits failed" in str(error)
         assert next(iter(bad)) in str(error)
 
     @pytest.mark.parametrize("grid", [{"rate": [1]}, {"lr": 1e-3}, {"lr": []}])
-    def test_no_grid(self, data, grid):
+    def test_bad_grids_are_refused(self, data, grid):
         check_same_error(CLF, grid, *data)
 
-    def test_no_candidates(self, data):
+    def test_an_empty_list_of_grids_is_refused(self, data):
         told = []
         for Search in SEARCHES:
             with pytest.raises(ValueError, match="No fits") as caught:
@@ -75,10 +75,10 @@ class TestParameters:
         assert told[0] == told[1]
 
     @pytest.mark.parametrize("scoring", ["none such", ["accuracy", "accuracy"], 3, []])
-    def test_scoring(self, data, scoring):
+    def test_bad_scoring_is_refused(self, data, scoring):
         check_same_error(CLF, {"lr": [1e-3]}, *data, scoring=scoring)
 
-    def test_refit_of_several_metrics(self, data):
+    def test_refit_must_name_one_of_several_metrics(self, data):
         scoring = ["accuracy", "neg_log_loss"]
         check_same_error(CLF, {"lr": [1e-3]}, *data, scoring=scoring)
         check_same_error(CLF, {"lr": [1e-3]}, *data, scoring=scoring, refit="f1")
@@ -90,7 +90,7 @@ class TestParameters:
         with pytest.raises(ValueError, match="parameter of LabelSearchCV must"):
             LabelSearchCV(CLF, RATES, **wrong).fit(*data)
 
-    def test_steps_of_one_name(self, data):
+    def test_steps_of_one_name_are_refused(self, data):
         steps = Pipeline([("a", StandardScaler()), ("a", CLF)])
         told = [str(error_of(S, steps, {"a__lr": [1e-2]}, *data)) for S in SEARCHES]
         assert "All the 2 fits failed" in told[0]
@@ -134,7 +134,7 @@ class TestDivergence:
         words = "The training loss became nan in epoch 1. Lower lr (it is 1e+38"
         assert words in str(error)
 
-    def test_in_one_fold_alone(self, data):
+    def test_in_one_fold_harms_no_other(self, data):
         """Rows so large that their class means overflow are in one of the folds."""
         X, y = data
         X = X.astype(np.float32)
@@ -161,13 +161,13 @@ class TestRows:
         assert np.isnan(ours.cv_results_["split0_test_accuracy"]).all()
         assert np.isfinite(ours.cv_results_["split1_test_accuracy"]).all()
 
-    def test_nan_everywhere(self, data):
+    def test_nan_in_all_folds_is_told(self, data):
         X = data[0].copy()
         X[[3, 170, 90], 2] = np.nan
         assert "NaN" in str(check_same_error(CLF, RATES, X, data[1]))
 
     @pytest.mark.parametrize("shape", ["one column", "ragged"])
-    def test_rows_of_wrong_shape(self, data, shape):
+    def test_rows_of_wrong_shape_are_refused(self, data, shape):
         X, y = data
         ragged = [row[: 3 + i % 2].tolist() for i, row in enumerate(X)]
         X = {"one column": X[:, 0], "ragged": ragged}[shape]
@@ -189,7 +189,7 @@ class TestRows:
 
 class TestLabels:
     @pytest.mark.parametrize("wrong", [np.nan, 0.5])
-    def test_labels_that_are_wrong_in_some_folds(self, mixed, wrong):
+    def test_wrong_labels_harm_the_folds_that_see_them(self, mixed, wrong):
         X, y = mixed[0], mixed[1].astype(float)
         y[0] = wrong
         options = {"cv": KFold(3), "scoring": None}
@@ -211,37 +211,37 @@ class TestLabels:
         ],
         ids=["another length", "none", "no classes", "indicators", "one class"],
     )
-    def test_labels_that_cannot_be_learned(self, data, of):
+    def test_labels_that_cannot_be_learned_are_refused(self, data, of):
         X, y = data
         check_same_error(CLF, RATES, X, of(y), cv=KFold(3))
 
 
 class TestFitArguments:
     @pytest.mark.parametrize("weight", [-1.0, np.nan, 0.0])
-    def test_weights_that_are_none(self, data, weight):
+    def test_bad_weights_are_refused(self, data, weight):
         fit = {"sample_weight": np.full(178, weight)}
         check_same_error(CLF, RATES, *data, fit)
 
     @pytest.mark.parametrize(
         ("clf", "n"), [(CLF, 200), (CLF, 50), (PIPELINE, 50)], ids=str
     )
-    def test_weights_of_another_length(self, data, clf, n):
+    def test_weights_of_another_length_are_refused(self, data, clf, n):
         before = "" if clf is CLF else "lwalclassifier__"
         grid, fit = {f"{before}lr": [1e-2]}, {f"{before}sample_weight": np.ones(n)}
         error = check_same_error(clf, grid, *data, fit, error_score="raise")
         assert type(error) is ValueError
         assert "sample_weight" in str(error)
 
-    def test_arguments_that_fit_does_not_have(self, data):
+    def test_unknown_arguments_are_refused(self, data):
         check_same_error(CLF, RATES, *data, {"epochs": 3})
 
 
 @pytest.mark.parametrize("cv", [100, [(slice(100), slice(100, 178))], [([], [1, 2])]])
-def test_folds_that_are_none(data, cv):
+def test_bad_folds_are_refused(data, cv):
     check_same_error(CLF, RATES, *data, cv=cv)
 
 
-def test_a_scorer_that_fails(data):
+def test_a_scorer_that_fails_harms_no_other_candidate(data):
     def scorer(estimator, X, y):
         if estimator.lr == 1e-2:
             raise ValueError("no score")
@@ -252,7 +252,7 @@ def test_a_scorer_that_fails(data):
     assert any(text.startswith("Scoring failed") for _, text in told)
 
 
-def test_a_scorer_that_gives_no_number(data):
+def test_a_scorer_that_gives_no_number_is_named(data):
     def words(estimator, X, y):
         return "good"
 

@@ -194,7 +194,7 @@ class TestDimensionsOfOne:
         options = {"cv": LeaveOneOut(), "scoring": "accuracy"}
         check_same_answers(CLF, RATE, X, y, **options)
 
-    def test_one_feature(self, data):
+    def test_one_feature_is_enough(self, data):
         X, y = data
         check_same_answers(CLF, RATES, X[:, 6:7], y)
 
@@ -228,7 +228,7 @@ class TestLabels:
         scoring = ["accuracy", "neg_log_loss", "roc_auc", "average_precision", "f1"]
         check_same_answers(clf, RATE, X[:200], y[:200], scoring=scoring)
 
-    def test_named_vectors(self, data):
+    def test_named_vectors_belong_to_their_classes(self, data):
         X, y = data
         names = np.array(["kept", "cut", "burnt"])
         near = {"kept": [0.0, 1.0], "cut": [0.2, 0.9], "burnt": [1.0, -1.0]}

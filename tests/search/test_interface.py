@@ -161,7 +161,7 @@ def _state():
 
 class TestResults:
     @pytest.mark.parametrize("name", OPTIONS)
-    def test_any_scoring_and_refit(self, iris, name, programs):
+    def test_any_scoring_and_refit_give_the_same(self, iris, name, programs):
         search, other = both(QUICK, GRID, *iris, OPTIONS[name])
         ((candidates, folds),) = programs
         assert len(candidates) == 4
@@ -179,7 +179,7 @@ class TestResults:
                 assert search.score(X, y) == other.score(X, y)
 
     @pytest.mark.parametrize("cv", FOLDS.values(), ids=FOLDS)
-    def test_any_splitter(self, iris, cv, programs):
+    def test_any_splitter_gives_the_same(self, iris, cv, programs):
         ours, theirs = (
             Search(QUICK, RATES, cv=cv(), refit=False).fit(*iris) for Search in SEARCHES
         )
@@ -187,10 +187,10 @@ class TestResults:
         assert len(programs) == 1
 
     @pytest.mark.parametrize("grid", KINDS)
-    def test_any_kind_of_values(self, iris, grid, programs):
+    def test_any_kind_of_values_is_listed_alike(self, iris, grid, programs):
         both(QUICK, grid, *iris, {"refit": False})
 
-    def test_candidates_in_the_order_of_the_grid(self, iris, programs):
+    def test_candidates_stay_in_the_order_of_the_grid(self, iris, programs):
         # The first is fitted last, and scores differently from those before it then.
         grid = [{"callbacks": [[]], "lr": [10.0]}, RATES]
         search, _ = both(QUICK, grid, *iris, {"scoring": "neg_log_loss"})
@@ -198,7 +198,7 @@ class TestResults:
         ((candidates, _),) = programs
         assert len(candidates) == 2
 
-    def test_candidates_of_both_kinds_and_their_seconds(self, iris, programs):
+    def test_fits_have_their_share_of_the_seconds(self, iris, programs):
         search, _ = both(QUICK, MIXED, *iris, {"return_train_score": True})
         ((candidates, _),) = programs
         assert [c.lr for c in candidates] == [1e-3, 1e-2]
@@ -208,17 +208,17 @@ class TestResults:
         assert (times[2:] != times[0]).all()
         assert (search.cv_results_["mean_score_time"] >= 0).all()
 
-    def test_candidates_that_are_the_same(self, data):
+    def test_equal_candidates_have_equal_scores(self, data):
         grid = [{"lr": [1e-2, 1e-3]}, {"lr": [1e-2]}]
         ours, _ = check_same_answers(CLF, grid, *data)
         first, _, again = ours.cv_results_["mean_test_neg_log_loss"]
         assert first == pytest.approx(again, abs=1e-6)
 
-    def test_one_candidate(self, iris, programs):
+    def test_one_candidate_is_enough(self, iris, programs):
         both(QUICK, {}, *iris)
         assert len(programs) == 1
 
-    def test_drawn_candidates(self, iris, programs):
+    def test_drawn_candidates_are_the_same(self, iris, programs):
         drawn = {"lr": loguniform(1e-4, 1e-1), "callbacks": [None, []]}
         for state in (0, np.random.RandomState(3)):
             fitted = []
@@ -229,7 +229,7 @@ class TestResults:
             assert_same(*fitted)
         assert programs
 
-    def test_nothing_together(self, iris, programs):
+    def test_other_candidates_are_fitted_as_ever(self, iris, programs):
         both(QUICK, {"callbacks": [[]], **RATES}, *iris)
         # For other estimators it is GridSearchCV.
         both(LogisticRegression(), {"C": [0.01, 1.0]}, *iris)
@@ -270,7 +270,7 @@ class TestResults:
 
 
 class TestData:
-    def test_groups(self, iris, programs):
+    def test_groups_reach_the_splitter(self, iris, programs):
         both(QUICK, MIXED, *iris, {"cv": GroupKFold(2)}, groups=np.arange(150) % 7)
 
     def test_the_splitter_splits_the_real_rows_once(self, iris, programs):
@@ -289,13 +289,13 @@ class TestData:
         assert_same(search, GridSearchCV(QUICK, MIXED, cv=again).fit(X, y))
 
     @pytest.mark.parametrize("scoring", [None, ["accuracy", "neg_log_loss"]])
-    def test_sample_weight(self, iris, scoring, programs):
+    def test_weights_reach_all_fits(self, iris, scoring, programs):
         weight = np.random.default_rng(0).uniform(0.1, 2, 150)
         options = {"scoring": scoring, "refit": "accuracy" if scoring else True}
         both(QUICK, MIXED, *iris, options, sample_weight=weight)
         assert programs
 
-    def test_routed_weights(self, iris, programs):
+    def test_weights_are_routed(self, iris, programs):
         weight = np.random.default_rng(0).uniform(0.1, 2, 150)
         with config_context(enable_metadata_routing=True):
             estimator = clone(QUICK).set_fit_request(sample_weight="mass")
@@ -310,7 +310,7 @@ class TestData:
                 LabelSearchCV(QUICK, GRID).fit(*iris, sample_weight=weight)
         assert len(programs) == 2
 
-    def test_eval_set(self, data):
+    def test_an_eval_set_reaches_all_fits(self, data):
         X, y = data
         clf = clone(CLF).set_params(early_stopping=True, max_epochs=6)
         check_same_answers(clf, RATES, X, y, {"eval_set": (X[::5], y[::5])})
@@ -354,7 +354,7 @@ class TestScorers:
         check_same_answers(CLF, searches.GRID, *data, **options)
 
     @AS_IN_1_9
-    def test_those_that_know_no_weights(self, iris, untrained):
+    def test_those_that_know_no_weights_are_named(self, iris, untrained):
         def scores(y, predicted):
             return accuracy_score(y, predicted)
 
@@ -367,7 +367,7 @@ class TestScorers:
         assert told[0] == told[1]
         assert "LwALClassifier" in told[0][0]
 
-    def test_responses_that_no_classifier_has(self, iris, untrained):
+    def test_responses_that_no_classifier_has_are_named(self, iris, untrained):
         scorer = make_scorer(accuracy_score, response_method=["score_samples"])
         told = []
         for Search in SEARCHES:
@@ -412,7 +412,7 @@ class TestMemory:
 
 
 class TestPrinted:
-    def test_the_plan_and_a_bar(self, iris, capfd, untrained):
+    def test_the_plan_and_a_bar_are_told(self, iris, capfd, untrained):
         LabelSearchCV(QUICK, MIXED, cv=3).fit(*iris)
         assert capfd.readouterr() == ("", "")
         LabelSearchCV(QUICK, MIXED, cv=3, verbose=1).fit(*iris)
@@ -423,14 +423,14 @@ class TestPrinted:
         assert "2 one at a time: callbacks=[]" in told
         assert "12/12" in bar
 
-    def test_why_nothing_is_trained_together(self, iris, capsys, untrained):
+    def test_reasons_to_train_alone_are_told(self, iris, capsys, untrained):
         clf = clone(QUICK).set_params(warm_start=True)
         LabelSearchCV(clf, RATES, cv=2, verbose=1).fit(*iris)
         told = capsys.readouterr().out
         assert "0 candidates are trained together; 2 one at a time." in told
         assert "2 one at a time: warm_start=True" in told
 
-    def test_each_cell(self, iris, capsys, untrained):
+    def test_each_cell_is_told(self, iris, capsys, untrained):
         told = []
         for Search in SEARCHES:
             Search(QUICK, RATES, cv=2, verbose=2).fit(*iris)
@@ -441,7 +441,7 @@ class TestPrinted:
         assert len(told[0]) == 4
         assert told[0][0].endswith(" lr=0001")
 
-    def test_the_steps_of_pipelines(self, iris, capsys, untrained):
+    def test_the_steps_of_pipelines_are_told(self, iris, capsys, untrained):
         pipeline = make_pipeline(StandardScaler(), "passthrough", QUICK, verbose=True)
         told = []
         for Search in SEARCHES:
@@ -450,7 +450,7 @@ class TestPrinted:
             told.append({line.split(", total")[0] for line in lines})
         assert told[0] == told[1]
 
-    def test_a_bad_refit_comes_before_all_else(self, iris):
+    def test_a_bad_refit_is_told_first(self, iris):
         class Untouched(StandardScaler):
             def set_params(self, **parameters):
                 raise AssertionError
@@ -510,7 +510,7 @@ class TestFittedSearches:
         [lambda s: pickle.loads(pickle.dumps(s)), copy.copy, copy.deepcopy],
         ids=["pickle", "copy", "deepcopy"],
     )
-    def test_copies(self, fitted, data, through):
+    def test_copies_predict_alike(self, fitted, data, through):
         search, X = fitted[0], data[0]
         twin = through(search)
         np.testing.assert_array_equal(twin.predict_proba(X), search.predict_proba(X))
@@ -518,7 +518,7 @@ class TestFittedSearches:
         assert_same_results(twin, search, atol=0)
         assert list(twin.cv_results_) == list(search.cv_results_)
 
-    def test_files_of_joblib(self, fitted, data, tmp_path):
+    def test_files_of_joblib_predict_alike(self, fitted, data, tmp_path):
         joblib.dump(fitted[0], tmp_path / "search.joblib")
         twin = joblib.load(tmp_path / "search.joblib")
         np.testing.assert_array_equal(twin.predict(data[0]), fitted[0].predict(data[0]))
@@ -550,7 +550,7 @@ class TestFittedSearches:
             one.set_params(**options).fit(*iris)
         assert_same(search, other)
 
-    def test_html(self, fitted):
+    def test_html_names_the_classifier(self, fitted):
         for search in fitted:
             assert "LwALClassifier" in search._repr_html_()
 
@@ -642,7 +642,7 @@ class TestCallbacks:
 
     # Cells of the first, the second and the last candidate.
     @pytest.mark.parametrize("fails", [0, 3, 7])
-    def test_one_that_fails(self, iris, fails):
+    def test_one_that_fails_stops_one_cell(self, iris, fails):
         with pytest.warns(Warning, match="1 fits failed"):
             _, (ours, theirs) = self.seen(
                 lambda: CallbackRecorder(fails),

@@ -158,7 +158,7 @@ class TestOtherProcesses:
             assert values == [known["lr"], known["output_dim"]]
 
     @pytest.mark.parametrize("form", [pd.DataFrame, sp.csr_array, torch.tensor, list])
-    def test_forms_of_rows(self, data, form, trained_here):
+    def test_any_form_of_rows_is_sent(self, data, form, trained_here):
         X, y = data
         X = pd.DataFrame(X).add_prefix("column ") if form is pd.DataFrame else form(X)
         check_both(CLF, RATES, X, y)
@@ -176,7 +176,7 @@ class TestOtherProcesses:
         )
         assert_same_answers(ours, alone)
 
-    def test_no_seed(self, data):
+    def test_no_seed_leaves_the_global_state(self, data):
         clf = clone(CLF).set_params(random_state=None, init="random")
         before = np.random.get_state()[1].copy()
         search = run(LabelSearchCV, clf, RATES, *data, n_jobs=2)
@@ -192,7 +192,7 @@ class TestOtherProcesses:
             check_both(pipeline, grid, *data, cv=3, error_score=-1.0)
         assert trained_here == []
 
-    def test_candidates_of_all_kinds(self, data):
+    def test_candidates_of_all_kinds_have_the_same_results(self, data):
         check_both(CLF, [*MIXED, {"optimizer": ["sgd"]}], *data)
 
     @pytest.mark.usefixtures("untrained")
@@ -203,7 +203,7 @@ class TestOtherProcesses:
         told = capsys.readouterr().out
         assert "in 1 program on up to 2 processes; 0 one at a time" in told
 
-    def test_a_search_within_a_process(self, data):
+    def test_a_search_may_run_within_a_process(self, data):
         options = {"cv": 2, "n_jobs": 2, "scoring": "neg_log_loss"}
         found = [
             cross_val_score(make_pipeline(StandardScaler(), search), *data, **options)
@@ -220,7 +220,9 @@ def check_both(*args, **options):
 
 @pytest.mark.usefixtures("halves")
 class TestCallsOfProcesses:
-    def test_too_little_memory_there(self, data, trained_here, monkeypatch):
+    def test_too_little_memory_there_moves_the_work_here(
+        self, data, trained_here, monkeypatch
+    ):
         answers = [MemoryError(), MemoryError()]
         monkeypatch.setattr(Scheduler, "_jobs", lambda *_, **__: iter(answers))
         ours = run(LabelSearchCV, CLF, RATES, *data, n_jobs=2)
@@ -228,7 +230,9 @@ class TestCallsOfProcesses:
         assert_same_answers(ours, run(LabelSearchCV, CLF, RATES, *data))
 
     @pytest.mark.parametrize(("max_memory", "calls"), [(1, [2, 2]), (10**9, [2])])
-    def test_scores_that_wait(self, data, max_memory, calls, no_processes, untrained):
+    def test_scores_that_wait_fit_into_memory(
+        self, data, max_memory, calls, no_processes, untrained
+    ):
         """However slow the scorers are, no more is trained than there is room for."""
         options = {"n_jobs": 2, "max_memory": max_memory}
         run(LabelSearchCV, CLF, GRID, *data, **options)
@@ -243,7 +247,9 @@ class TestCallsOfProcesses:
         run(LabelSearchCV, CLF, GRID, *data, n_jobs=2)
         assert trained_here == [4]
 
-    def test_a_process_that_dies(self, data, monkeypatch, untrained):
+    def test_a_process_that_dies_loses_its_candidates_alone(
+        self, data, monkeypatch, untrained
+    ):
         def dying(self, calls, **options):
             yield next(iter(calls))[0](*next(iter(calls))[1])
             raise TerminatedWorkerError("killed")
@@ -341,7 +347,7 @@ INNER = [S(CLF, RATES, cv=2) for S in (LabelSearchCV, GridSearchCV)]
     ],
     ids=["bagging", "one-vs-rest", "grid", "itself"],
 )
-def test_within_other_estimators(data, around):
+def test_other_estimators_may_hold_a_search(data, around):
     X, y = data
     found = [around(clone(search)).fit(X, y).predict_proba(X) for search in INNER]
     np.testing.assert_allclose(*found, atol=1e-3)

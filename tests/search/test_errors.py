@@ -22,11 +22,11 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_lwal import LabelSearchCV, STDClassifier
 
-# The loss is not finite in the first epoch.
+# At this rate the loss is nan after one epoch.
 HUGE = 1e38
 SEARCHES = LabelSearchCV, GridSearchCV
 PIPELINE = make_pipeline(StandardScaler(), CLF)
-# The first is valid.
+# The first candidate is valid.
 BAD_VALUES = [
     {"lr": [1e-3, -1.0, "fast"]},
     {"batch_size": [0]},
@@ -193,7 +193,7 @@ class TestLabels:
         X, y = mixed[0], mixed[1].astype(float)
         y[0] = wrong
         options = {"cv": KFold(3), "scoring": None}
-        # Two folds train on it, one is scored on it.
+        # Two folds train on the wrong label, one is scored on it.
         ours, theirs, said = both_warned(CLF, RATES, X, y, **options)
         assert_same_results(ours, theirs)
         assert np.isnan(ours.cv_results_["mean_test_score"]).all()

@@ -186,7 +186,7 @@ class TestDimensionsOfOne:
     def test_one_row_of_a_batch_or_one_latent_dimension(self, mixed, grid):
         X, y = (part[:40] for part in mixed)
         ours, theirs = check_same_answers(CLF, grid, X, y)
-        # One candidate a program.
+        # Programs then hold one candidate.
         assert_same_results(ours.set_params(max_memory=1).fit(X, y), theirs)
 
     def test_one_row_of_a_fold(self, mixed):

@@ -39,9 +39,9 @@ from sklearn_lwal import LabelRandomizedSearchCV, LabelSearchCV, LwALClassifier
 QUICK = LwALClassifier(max_epochs=2, random_state=0, device="cpu")
 GRID = {"l2": [1e-2, 1e-3], "lr": [1e-3, 1e-2]}
 RATES = {"lr": [1e-3, 1e-2]}
-# The third and the fourth cannot be trained together with others.
+# The third and the fourth candidate cannot be trained together with others.
 MIXED = {"callbacks": [None, []], "lr": [1e-3, 1e-2]}
-# The first and the last are trained after the others.
+# The first and the last candidate are trained after the others.
 IN_ANOTHER_ORDER = [
     {"callbacks": [[]], "lr": [1e-3]},
     RATES,
@@ -191,7 +191,7 @@ class TestResults:
         both(QUICK, grid, *iris, {"refit": False})
 
     def test_candidates_stay_in_the_order_of_the_grid(self, iris, programs):
-        # The first is fitted last, and scores differently from those before it then.
+        # The first candidate is fitted last, and its scores differ.
         grid = [{"callbacks": [[]], "lr": [10.0]}, RATES]
         search, _ = both(QUICK, grid, *iris, {"scoring": "neg_log_loss"})
         assert search.best_index_ > 0
@@ -202,7 +202,7 @@ class TestResults:
         search, _ = both(QUICK, MIXED, *iris, {"return_train_score": True})
         ((candidates, _),) = programs
         assert [c.lr for c in candidates] == [1e-3, 1e-2]
-        # A fit's share of the program's seconds; other fits have their own.
+        # Fits have a share of the program's seconds; other fits have their own.
         times = search.cv_results_["mean_fit_time"]
         np.testing.assert_allclose(times[:2], OneByOne.seconds / 4)
         assert (times[2:] != times[0]).all()
@@ -231,7 +231,7 @@ class TestResults:
 
     def test_other_candidates_are_fitted_as_ever(self, iris, programs):
         both(QUICK, {"callbacks": [[]], **RATES}, *iris)
-        # For other estimators it is GridSearchCV.
+        # For other estimators the search is GridSearchCV.
         both(LogisticRegression(), {"C": [0.01, 1.0]}, *iris)
         assert not programs
 
@@ -640,7 +640,7 @@ class TestCallbacks:
             told.append([words(one.message, Search) for one in caught])
         assert told[0] == told[1]
 
-    # Cells of the first, the second and the last candidate.
+    # The cells belong to the first, the second and the last candidate.
     @pytest.mark.parametrize("fails", [0, 3, 7])
     def test_one_that_fails_stops_one_cell(self, iris, fails):
         with pytest.warns(Warning, match="1 fits failed"):

@@ -99,7 +99,7 @@ class TestStepsAreFittedOnce:
         pipeline = make_pipeline(scaler, Counted(), CLF)
         self.search(pipeline, grid, data, refit=True)
         assert sorted(counts(calls).values()) == [3, 4]
-        # Rows to train on and to test on.
+        # Steps transform the training rows and the test rows.
         assert sum(counts(calls, method="transform").values()) == 2 * 3 * 2 + 1
         assert not hasattr(scaler, "mean_")
 
@@ -127,7 +127,7 @@ class TestStepsAreFittedOnce:
         options = {"scoring": scoring, "return_train_score": True}
         self.search(make_pipeline(Counted(), CLF), HEAD, data, **options)
         assert counts(calls) == {1.0: 3}
-        # Rows to train on, to test on, and to train on once more as rows to predict.
+        # Training rows are transformed twice: to train on, and to be scored.
         assert counts(calls, method="transform") == {1.0: 9}
 
     def test_steps_before_and_between_tuned_ones(self, data, calls):
@@ -316,7 +316,7 @@ def sentences(n=60):
     rng = np.random.RandomState(0)
     y = np.arange(n) % 3
     texts = [" ".join(rng.choice(by_class[c], 4)) for c in y]
-    # Some are like another class.
+    # Some sentences have a word of another class.
     for i in range(0, n, 7):
         texts[i] += " " + rng.choice(by_class[(y[i] + 1) % 3])
     return texts, y
@@ -393,7 +393,7 @@ class TestTrainedTogether:
         texts, y = sentences()
         pipeline = make_pipeline(TextFeatures(Encoder()), PLAIN)
         ours = run(LabelSearchCV, pipeline, RATES, texts, y)
-        # Training and held-out rows of two folds.
+        # Two folds encode their training and test rows.
         assert len(texts) <= sum(seen) <= 2 * len(texts)
         assert_same_results(ours, run(GridSearchCV, pipeline, RATES, texts, y))
 
@@ -535,7 +535,7 @@ class TestSlowSteps:
         pipeline = make_pipeline(step(), CLF)
         calls = self.both(pipeline, self.FACTORS | RATES, *iris, log)
         here = [call for call in calls if call.process == os.getpid()]
-        # Rows to train on, and rows to score: those to train on and to test on.
+        # Training rows are transformed twice: to train on, and to be scored.
         assert Counter(call.name for call in here) == {"fit": 1, "transform": 3}
         # Later steps are known to be slow.
         assert {call.factor for call in here} == {0.5}

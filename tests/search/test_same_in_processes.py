@@ -38,7 +38,7 @@ from sklearn_lwal.search._scheduler import Scheduler
 
 # Processes take seconds to start.
 slow = pytest.mark.slow
-# The last is fitted alone.
+# The last candidate is fitted alone.
 MIXED = [GRID, {"callbacks": [[]]}]
 
 
@@ -136,7 +136,7 @@ class TestOtherProcesses:
             run(LabelSearchCV, CLF, grid, X, y, n_jobs=2, error_score="raise")
 
     def test_estimators_are_those_that_were_scored(self, data, monkeypatch):
-        # Few ask for them; they are trained here then.
+        # An estimator is trained here once a scorer asks for it.
         seen = []
 
         class Asking(Scheduler):
@@ -183,7 +183,7 @@ class TestOtherProcesses:
         assert max(search.cv_results_["mean_test_accuracy"]) > 0.6
         np.testing.assert_array_equal(np.random.get_state()[1], before)
 
-    # 178 rows: those of a test fold are 59 or 60, of a training fold 118 or 119.
+    # Test folds have 59 or 60 of the 178 rows, training folds 118 or 119.
     @pytest.mark.parametrize("n_rows", [60, 119])
     def test_a_step_that_transforms_some_rows_only(self, data, n_rows, trained_here):
         pipeline = make_pipeline(FailsAt(), CLF)
@@ -320,7 +320,7 @@ def test_parts_of_memory_give_the_same_results(data, trained_here):
         {"batch_size": [16], "max_epochs": [1]},
     ]
     theirs = run(GridSearchCV, CLF, grid, *data, return_train_score=True)
-    # One candidate a program, or two.
+    # Programs then hold one candidate, or two.
     for max_memory, most in ((1, 1), (100_000, 2)):
         trained_here.clear()
         options = {"max_memory": max_memory, "return_train_score": True}

@@ -11,7 +11,7 @@ from _helpers.searches import (
     assert_told_apart,
     both_warned,
     check_same_answers,
-    wine,
+    digits,
 )
 from _helpers.strategies import CLASSIFIERS
 from hypothesis import given, settings
@@ -306,21 +306,29 @@ def test_real_texts_of_many_classes(estimator, grid):
     assert_told_apart(theirs)
 
 
+STOPS, GOES_ON = {"n_iter_no_change": [1], "tol": [10.0]}, {"n_iter_no_change": [20]}
+UNLIKE = {"update_every": [3], "label_momentum": [0.5]}
+
+
 @pytest.mark.parametrize(
-    ("average", "label_update"), [(True, "features"), (False, "batch")]
+    ("clf", "unlike"),
+    [
+        (LwALClassifier(), UNLIKE),
+        (LwALClassifier(average=False, label_update="batch"), UNLIKE),
+        (LWRClassifier(update_every=2), {"temperature": [5.0]}),
+    ],
+    ids=["averages", "labels", "retrospection"],
 )
-def test_options_stay_with_candidates_where_some_stop_early(average, label_update):
-    clf = LwALClassifier(
-        early_stopping=True,
-        max_epochs=6,
-        batch_size=32,
-        average=average,
-        label_update=label_update,
-        random_state=0,
-    )
-    values = {"update_every": [1, 3], "repel_weight": [0.0, 3.0]}
-    grid = apart({**values, "n_iter_no_change": [1, 20]})
-    check_same_answers(clf, grid, *wine())
+def test_candidates_keep_their_own_where_others_stop(clf, unlike):
+    """The first and the third rate stop after two epochs, and the others go on."""
+    options = {"early_stopping": True, "max_epochs": 6, "batch_size": 64}
+    clf = clone(clf).set_params(random_state=0, **options)
+    grid = [
+        {**STOPS, "lr": [1e-3, 3e-3]},
+        {**GOES_ON, "lr": [2e-3]},
+        {**GOES_ON, "lr": [4e-3], **unlike},
+    ]
+    check_same_answers(clf, grid, *digits())
 
 
 # Differences of rounding do not grow in few steps at low rates.

@@ -277,6 +277,7 @@ class TestCallsOfProcesses:
 
 
 class TestThreads:
+    @pytest.mark.usefixtures("halves")
     def test_threads_fit_candidates_alone_and_train_none(self, data, trained_here):
         with parallel_config("threading", n_jobs=2):
             check_same_answers(CLF, MIXED, *data)

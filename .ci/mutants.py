@@ -71,7 +71,7 @@ GROUPS = {
     ),
     "search": (
         ["search/_joint_fit", "search/_proxies"],
-        ["search/test_chunks", "search/test_stand_ins", "search/test_views"],
+        ["search/test_joint_fit", "search/test_proxies"],
     ),
 }
 COLUMNS = ["mutants", "killed", "timeout", "survived", "no tests", "not checked"]

@@ -68,7 +68,9 @@ class BackboneMixin(FittedAttributes):
         return self._features(X), y
 
     def _load_backbone(self, empty=False):
-        self.backbone_ = as_backbone(self.backbone).load(self._seed, empty)
+        # A search loads a frozen backbone before any fit has drawn a seed.
+        seed = self._seed if self._trains_backbone else 0
+        self.backbone_ = as_backbone(self.backbone).load(seed, empty)
 
     def _backbone_groups(self):
         """Parameter groups with their own learning rate."""

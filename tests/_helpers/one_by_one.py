@@ -1,11 +1,12 @@
-"""An engine that trains candidates one by one: a search finds just what others find."""
+"""Engines in the place of ``StackedFits``, which note the programs they train."""
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 
 class OneByOne:
-    """Has the interface of ``StackedFits`` and counts what it was asked for."""
+    """Fits candidates one by one, so a search finds exactly what GridSearchCV finds."""
 
     seconds = 6.0
     # (candidates, folds) of each program, and how many estimators were taken from it.
@@ -31,6 +32,31 @@ class OneByOne:
     def estimator(self, fold, candidate):
         OneByOne.n_taken += 1
         return self.fitted[fold][candidate]
+
+    @classmethod
+    def replace_engine(cls, monkeypatch):
+        """Use this engine until the test ends, and return the list of its programs."""
+        monkeypatch.setattr("sklearn_lwal.search._joint_fit.StackedFits", cls)
+        monkeypatch.setattr(OneByOne, "programs", [])
+        monkeypatch.setattr(OneByOne, "n_taken", 0)
+        return OneByOne.programs
+
+
+class Untrained(OneByOne):
+    """Trains nothing and prefers the first class."""
+
+    def __init__(self, estimators, folds, starts=None):
+        self.programs.append((estimators, folds))
+        self.folds, self.n = folds, len(estimators)
+
+    def error(self, fold, candidate):
+        return None
+
+    def classes(self, fold, candidate):
+        return np.unique(self.folds[fold].y)
+
+    def scores(self, fold, X):
+        return [np.eye(1, len(self.classes(fold, 0))).repeat(len(X), 0)] * self.n
 
 
 def _fitted(estimator, fold):

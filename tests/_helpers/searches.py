@@ -12,8 +12,28 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import normalize, scale
 
-from sklearn_lwal import LabelSearchCV
+from sklearn_lwal import (
+    LabelEmbedClassifier,
+    LabelSearchCV,
+    LwALClassifier,
+    LWRClassifier,
+    StaticLabelClassifier,
+    STDClassifier,
+)
 
+CLF = LwALClassifier(max_epochs=2, lr=5e-3, batch_size=32, random_state=0)
+STD = STDClassifier(max_epochs=2, lr=1e-2, batch_size=32, random_state=0)
+EACH = [
+    CLF,
+    STD,
+    StaticLabelClassifier(max_epochs=2, random_state=0),
+    LWRClassifier(max_epochs=2, update_every=1, random_state=0),
+    LabelEmbedClassifier(max_epochs=2, random_state=0),
+]
+RATES = {"lr": [1e-3, 1e-2]}
+GRID = {**RATES, "repel_weight": [0.0, 3.0]}
+FAILED = "{} fits failed out of a total of {}."
+each_classifier = pytest.mark.parametrize("clf", EACH, ids=lambda c: type(c).__name__)
 # Tolerance of one cell. The accuracy of a few hundred rows moves in larger steps, so
 # there it means equal predictions; for a log-loss above 1 it is relative.
 ATOL = 1e-3
@@ -45,13 +65,8 @@ DATA = {"digits": digits, "wine": wine, "texts": texts}
 
 
 def run(Search, estimator, grid, X, y, params=None, **options):
-    """A fitted search of that class.
-
-    Accuracies choose, whose ties are exact; probabilities are compared as well.
-    """
-    defaults = {"cv": 2, "scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"}
-    if "scoring" in options:
-        del defaults["scoring"], defaults["refit"]
+    """A fitted search of that class, by default without the refit."""
+    defaults = {"cv": 2, "scoring": ["accuracy", "neg_log_loss"], "refit": False}
     search = Search(estimator, grid, **defaults | options)
     return search.fit(X, y, **params or {})
 
@@ -73,8 +88,13 @@ def assert_same_results(ours, theirs, atol=ATOL):
 
 
 def assert_same_answers(ours, theirs, atol=ATOL):
-    """Each cell's scores, and what was chosen by them."""
+    """Compare each cell's scores, and the choice by them."""
     assert_same_results(ours, theirs, atol)
+    # Ties of accuracies are exact.
+    rank = "rank_test_accuracy"
+    if rank in theirs.cv_results_:
+        first = [np.argmin(search.cv_results_[rank]) for search in (ours, theirs)]
+        assert first[0] == first[1]
     assert ours.n_splits_ == theirs.n_splits_
     assert ours.multimetric_ == theirs.multimetric_
     assert hasattr(ours, "best_index_") == hasattr(theirs, "best_index_")
@@ -109,7 +129,7 @@ def global_states():
 
 
 def both_warned(*args, **options):
-    """Both searches, and what they warned of: kinds and first lines, the same."""
+    """Both searches, and the kinds and first lines of their equal warnings."""
     fitted, told = [], []
     for Search in (LabelSearchCV, GridSearchCV):
         with warnings.catch_warnings(record=True) as caught:

@@ -1,4 +1,4 @@
-"""Candidates of a chunk and what they answer, with a training that is made up."""
+"""Joint fits and their scores, with an engine that trains nothing."""
 
 import pickle
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sklearn_lwal import STDClassifier
-from sklearn_lwal.search import _joint_fit as _chunk
+from sklearn_lwal.search import _joint_fit
 from sklearn_lwal.search._joint_fit import JointFit, JointScores, ScoreRequest
 from sklearn_lwal.search._proxies import FittedCandidate
 
@@ -21,7 +21,7 @@ PAIRS = [
 
 
 class Trained:
-    """In the place of StackedFits: notes what it is asked."""
+    """Takes the place of StackedFits and notes the requests."""
 
     made = []
     error_of = {}
@@ -49,13 +49,13 @@ class Trained:
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch):
-    monkeypatch.setattr(_chunk, "StackedFits", Trained)
+    monkeypatch.setattr(_joint_fit, "StackedFits", Trained)
     monkeypatch.setattr(Trained, "made", [])
     monkeypatch.setattr(Trained, "error_of", {})
 
 
-class TestAnswers:
-    def test_of_each_candidate_on_each_fold(self):
+class TestScores:
+    def test_each_candidate_is_scored_on_each_fold(self):
         Trained.error_of[1, 0] = ValueError("one class")
         rows = np.array([4, 5])
         questions = {"some": ScoreRequest(1, X, rows), "all": ScoreRequest(0, X, None)}
@@ -77,12 +77,12 @@ class TestAnswers:
             assert [s.shape for s in scores] == [(n, 2)] * 2
             assert [s[0, 0] for s in scores] == [*values]
 
-    def test_without_folds(self):
+    def test_no_folds_need_no_training(self):
         found = JointScores(["c"], [], {}, {})
         assert (found.trained, found.seconds, found.errors) == (None, 0.0, [])
         assert not Trained.made
 
-    def test_scores_that_are_amiss(self, monkeypatch):
+    def test_scores_that_are_not_finite_are_none(self, monkeypatch):
         good, bad = np.ones((2, 2)), np.array([[1.0, np.nan], [1.0, 1.0]])
         monkeypatch.setattr(Trained, "scores", lambda *_: [good, None, bad])
         found = JointScores(["c"] * 3, ["f"], {0: ScoreRequest(0, X, None)}, {})
@@ -90,7 +90,7 @@ class TestAnswers:
         assert found.scores[0][1:] == [None, None]
 
     @pytest.mark.parametrize("error", [ValueError("a"), TypeError("b")])
-    def test_rows_that_can_not_be_scored(self, error, monkeypatch):
+    def test_rows_that_cannot_be_scored_have_none(self, error, monkeypatch):
         def fail(*_):
             raise error
 
@@ -107,7 +107,7 @@ class TestAnswers:
         assert found.seconds == 7
         assert found.errors == [[None]]
 
-    def test_rows_of_frames(self):
+    def test_rows_of_frames_are_taken_by_number(self):
         question = ScoreRequest(0, pd.DataFrame(X), np.array([3]))
         found = JointScores(["c"], ["f"], {0: question}, {})
         assert found.scores[0][0].shape == (1, 2)
@@ -124,7 +124,7 @@ class Plan:
 
 
 class Before:
-    """Nothing comes before the classifiers, but on one fold it has failed."""
+    """A Preprocessing that changes nothing and has failed on one fold."""
 
     def __init__(self):
         self.folds = ["f0", ValueError("fold"), "f2"]
@@ -143,70 +143,70 @@ class RecordingSplitter:
     pairs = PAIRS
 
 
-def make_chunk(parts=(0, 1)):
+def make_joint_fit(parts=(0, 1)):
     return JointFit([5, 2], Plan(), Before(), RecordingSplitter(), parts)
 
 
-class TestChunk:
-    def test_its_task(self):
-        chunk = make_chunk()
-        assert [*chunk.questions] == [(0, 0), (0, 1), (2, 1)]
-        assert [q.fold for q in chunk.questions.values()] == [0, 0, 1]
-        assert chunk.questions[2, 1].X is X
-        assert chunk.questions[2, 1].rows is PAIRS[2][1]
-        classifiers, folds, questions, starts = chunk.task()
+class TestJointFit:
+    def test_the_task_has_clones_of_the_classifiers_and_whole_folds(self):
+        fit = make_joint_fit()
+        assert [*fit.questions] == [(0, 0), (0, 1), (2, 1)]
+        assert [q.fold for q in fit.questions.values()] == [0, 0, 1]
+        assert fit.questions[2, 1].X is X
+        assert fit.questions[2, 1].rows is PAIRS[2][1]
+        classifiers, folds, questions, starts = fit.task()
         assert [c.lr for c in classifiers] == [6, 3]
-        assert classifiers[0] is not chunk.plan.classifiers[5]
+        assert classifiers[0] is not fit.plan.classifiers[5]
         assert folds == ["f0", "f2"]
-        assert questions is chunk.questions
+        assert questions is fit.questions
         assert starts == {}
         given = {}
-        assert chunk.task(given)[3] is given
-        assert [*make_chunk((1,)).questions] == [(0, 1), (2, 1)]
+        assert fit.task(given)[3] is given
+        assert [*make_joint_fit((1,)).questions] == [(0, 1), (2, 1)]
 
-    def test_starts_are_kept_for_the_next(self):
-        chunk = make_chunk()
-        chunk.train()
-        assert [*chunk.before.starts] == ["auto"]
-        starts = chunk.before.starts["auto"]
+    def test_starts_are_kept_for_the_next_joint_fit(self):
+        fit = make_joint_fit()
+        fit.train()
+        assert [*fit.before.starts] == ["auto"]
+        starts = fit.before.starts["auto"]
         assert Trained.made[0].starts is starts
-        chunk.train()
+        fit.train()
         assert Trained.made[1].starts is starts
 
-    def test_cells(self):
+    def test_cells_are_fitted_candidates_or_errors(self):
         Trained.error_of[1, 0] = error = ValueError("one class")
-        chunk = make_chunk()
-        chunk.train()
-        assert chunk.seconds == (7.0, chunk.answers.score_seconds)
-        cell = chunk.cell(2, 2)
+        fit = make_joint_fit()
+        fit.train()
+        assert fit.seconds == (7.0, fit.answers.score_seconds)
+        cell = fit.cell(2, 2)
         assert isinstance(cell, FittedCandidate)
         assert cell.classes == (CLASSES, 1, 1)
         assert cell.estimator == (2, ("estimator", 1, 1), ("unfitted", 2))
         np.testing.assert_array_equal(cell.scores(PAIRS[2][1]), np.full((2, 2), 11))
-        # Nobody has asked about others.
+        # Other rows were not requested.
         assert cell.scores(PAIRS[2][0]) is None
         assert cell.scores(np.array([9])) is None
-        cell = chunk.cell(5, 0)
+        cell = fit.cell(5, 0)
         np.testing.assert_array_equal(cell.scores(PAIRS[0][0]), np.zeros((4, 2)))
-        # The error of the fit, and an error that was raised before it.
-        assert chunk.cell(5, 2) is error
-        assert chunk.cell(2, 1) is chunk.before.folds[1]
+        # The fit failed here, and the preprocessing there.
+        assert fit.cell(5, 2) is error
+        assert fit.cell(2, 1) is fit.before.folds[1]
 
-    def test_an_error_instead_of_answers(self):
-        chunk, error = make_chunk(), MemoryError()
-        chunk.take(error)
-        assert chunk.answers is error
-        assert chunk.seconds == (0.0, 0.0)
-        assert chunk.cell(5, 0) is chunk.cell(2, 1) is error
+    def test_an_error_takes_the_place_of_all_scores(self):
+        fit, error = make_joint_fit(), MemoryError()
+        fit.take(error)
+        assert fit.answers is error
+        assert fit.seconds == (0.0, 0.0)
+        assert fit.cell(5, 0) is fit.cell(2, 1) is error
 
-    def test_an_estimator_of_another_process(self):
-        chunk = make_chunk()
-        chunk.train()
-        chunk.take(pickle.loads(pickle.dumps(chunk.answers)))
-        cell = chunk.cell(2, 2)
+    def test_an_estimator_of_another_process_is_trained_here(self):
+        fit = make_joint_fit()
+        fit.train()
+        fit.take(pickle.loads(pickle.dumps(fit.answers)))
+        cell = fit.cell(2, 2)
         assert len(Trained.made) == 1
         assert cell.estimator == (2, ("estimator", 0, 0), ("unfitted", 2))
         again = Trained.made[1]
         assert again.folds == ["f2"]
         assert [c.lr for c in again.classifiers] == [3]
-        assert again.classifiers[0] is not chunk.plan.classifiers[2]
+        assert again.classifiers[0] is not fit.plan.classifiers[2]

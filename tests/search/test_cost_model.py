@@ -1,4 +1,4 @@
-"""Memory and time that candidates need, and their distribution to processes."""
+"""Estimates of memory and time, and the distribution of candidates to processes."""
 
 import itertools
 
@@ -26,7 +26,7 @@ class TestNeeds:
         (few,), (more,) = (needs([CLF], folds(n_folds=n), 10) for n in (2, 4))
         assert more.n_bytes == 2 * few.n_bytes
         assert (more.work, more.start) == (2 * few.work, 2 * few.start)
-        # A step of many networks starts its operations once.
+        # A step of many networks launches its operations once.
         assert more.shared == few.shared
         (longer,) = needs([CLF], folds(6000), 10)
         assert longer.n_steps > few.n_steps
@@ -43,7 +43,7 @@ class TestNeeds:
         assert large.work > usual.work
         assert large.shared == usual.shared
 
-    def test_dimensions_or_those_of_each_class(self):
+    def test_floats_are_dimensions_of_each_class(self):
         for dims in ((4, 4.0), (4.0, 4)):
             candidates = [clone(CLF).set_params(output_dim=dim) for dim in dims]
             found = dict(
@@ -52,13 +52,13 @@ class TestNeeds:
             # There are four classes.
             assert found[float].n_bytes > 2 * found[int].n_bytes
 
-    def test_the_largest_fold_counts(self):
+    def test_the_largest_fold_decides(self):
         whole = folds()
         few = whole[0]._replace(rows=np.arange(100))
         assert needs([CLF], [few, whole[0]], 10) == needs([CLF], whole, 10)
 
     @pytest.mark.parametrize("shape", [(600, 0), (600,)])
-    def test_nothing_to_train_with(self, shape):
+    def test_rows_and_widths_that_cannot_be_trained(self, shape):
         fold = folds()[0]._replace(X=np.zeros(shape))
         with pytest.raises((ValueError, IndexError)):
             needs([CLF], [fold], 10)
@@ -73,7 +73,7 @@ class TestNeeds:
         assert [need.n_steps for need in found] == [2 * 38, 2 * 10, 2 * 3]
         assert sorted(found, key=lambda need: -need.shared) == found
 
-    def test_of_labels_that_have_no_class_means(self):
+    def test_class_means_need_more_time(self):
         alike = {"batch_size": 32, "max_epochs": 2}
         ours = LwALClassifier(**alike, output_dim=1.0)
         (ours,), (one_hot,) = (
@@ -83,7 +83,7 @@ class TestNeeds:
 
 
 def alone(part):
-    """Time of a process that takes these candidates."""
+    """The time of a process that takes these candidates."""
     shared = {need.n_steps: need.shared for need in part}
     return part[0].start + sum(shared.values()) + sum(need.work for need in part)
 
@@ -96,7 +96,7 @@ def time_until_done(needs, lengths, n_processes):
 
 
 def drawn(seed, n):
-    """Candidates of some programs, one after the other."""
+    """Needs of candidates of some programs, one program after the other."""
     rng = np.random.default_rng(seed)
     n_steps = np.sort(rng.choice([20, 60, 500], n))
     start = rng.choice([0.0, 3e3])
@@ -108,7 +108,7 @@ def drawn(seed, n):
 
 
 class TestShares:
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", range(10))
     def test_nearly_as_good_as_the_best_cuts(self, seed):
         found = drawn(seed, 9)
         (lengths,) = shares([found], 3)
@@ -122,37 +122,37 @@ class TestShares:
         assert time_until_done(found, lengths, 3) < 1.25 * best
 
     def test_a_program_is_not_torn_for_nothing(self):
-        # Two programs of about as long; the middle of the work is in the first.
+        # The programs take about as long; the middle of the work is in the first.
         first, second = Need(0, 0, 2.1, 30, 30.0), Need(0, 0, 4.0, 10, 10.0)
         assert shares([[first] * 6 + [second] * 8], 2) == [[6, 8]]
 
     def test_one_process_takes_all(self):
         assert shares([drawn(0, 5), drawn(1, 4)], 1) == [[5], [4]]
 
-    def test_no_more_than_candidates(self):
+    def test_there_are_no_more_shares_than_candidates(self):
         assert shares([[Need(work=1.0)] * 2], 4) == [[1, 1]]
 
-    def test_a_start_that_takes_longest_is_made_once(self):
+    def test_a_long_start_is_made_once(self):
         candidates = [Need(0, 0, 1.0, 5, 1.0, start=100.0)] * 3
         assert shares([candidates, candidates], 2) == [[3], [3]]
 
-    def test_of_a_long_and_short_lists(self):
+    def test_the_long_one_of_several_lists_is_cut(self):
         long, short = [Need(work=10.0)] * 8, [Need(work=1.0)]
         assert shares([long, short, short], 2) == [[4, 4], [1], [1]]
 
-    def test_what_is_not_known_is_shared_out_too(self):
+    def test_unknown_needs_are_shared_out_too(self):
         assert sum(shares([[Need()] * 7], 3)[0]) == 7
 
 
-class Folds:
-    """The part of a search that :class:`Plan` and the cells use."""
+class Search:
+    """The part of a search that the plan and the scheduler read."""
 
     estimator, scoring, n_jobs, max_memory = CLF, None, 3, None
     return_train_score, verbose = False, 0
 
 
 class Before:
-    """The data that the cells use."""
+    """The folds that the scheduler reads."""
 
     folds = folds()
     pairs = [(np.arange(600), np.arange(10))]
@@ -165,14 +165,14 @@ def test_candidates_of_a_search_are_shared_out():
         "l2": [0.0, 0.1],
     }
     candidates = [*ParameterGrid(grid)]
-    plan = Plan(Folds(), candidates, {})
-    cells = Scheduler(plan, Folds(), None, None, Before())
+    plan = Plan(Search(), candidates, {})
+    scheduler = Scheduler(plan, Search(), None, None, Before())
     (group,) = plan.groups
-    found = [*cells._shares(group, Before())]
+    found = [*scheduler._shares(group, Before())]
     assert len(found) == 3
     assert sorted(itertools.chain(*found)) == [*range(40)]
     rates = [candidates[number]["lr"] for part in found for number in part]
-    # Those of one size of batches come one after the other.
+    # Candidates with batches of one size follow each other.
     assert rates == sorted(rates)
     works = [alone([_need(plan, number) for number in part]) for part in found]
     assert max(works) < 1.25 * min(works)

@@ -70,8 +70,8 @@ GROUPS = {
         ],
     ),
     "search": (
-        ["search/_joint_fit", "search/_proxies"],
-        ["search/test_joint_fit", "search/test_proxies"],
+        ["search/_joint_fit", "search/_scoring_proxies"],
+        ["search/test_joint_fit", "search/test_scoring_proxies"],
     ),
 }
 COLUMNS = ["mutants", "killed", "timeout", "survived", "no tests", "not checked"]

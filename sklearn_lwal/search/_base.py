@@ -16,7 +16,8 @@ from typing_extensions import Self
 from .._utils.typing import Column, Samples
 from ..classifiers._base import LabelLearningClassifier
 from ._plan import Plan
-from ._proxies import (
+from ._scheduler import Scheduler
+from ._scoring_proxies import (
     NUMBER,
     CandidateProxy,
     RealContext,
@@ -26,7 +27,6 @@ from ._proxies import (
     TaggedParams,
     scoring_on_rows,
 )
-from ._scheduler import Scheduler
 
 
 class JointSearchMixin(BaseEstimator):

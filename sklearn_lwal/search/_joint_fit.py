@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ._initialized_fit import taken
-from ._proxies import FittedCandidate
+from ._scoring_proxies import FittedCandidate
 from ._stacked_fits import StackedFits
 
 

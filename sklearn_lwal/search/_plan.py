@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import process_routing
 
 from .._utils.validation import resolve_device
 from ._preprocessing import NotStackable, split_pipeline
-from ._proxies import asks_estimators
+from ._scoring_proxies import asks_estimators
 from ._stacked_fits import groups_of, reason_not_stackable
 
 

@@ -18,7 +18,7 @@ from ..classifiers._with_backbone import host_labels
 from ._cost_model import Need, free_bytes, needs, shares
 from ._joint_fit import JointFit, JointScores
 from ._preprocessing import TEST, TRAIN, Data
-from ._proxies import NUMBER, FittedCandidate
+from ._scoring_proxies import NUMBER, FittedCandidate
 
 # Share of the free memory that a search may take.
 SHARE = 0.25

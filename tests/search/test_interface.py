@@ -527,7 +527,7 @@ class TestFittedSearches:
         ours, theirs = map(pickle.dumps, fitted)
         # The rows are 18 kB.
         assert len(ours) < len(theirs) + 4000
-        for module in (b"_proxies", b"_scheduler", b"_stacked_fits"):
+        for module in (b"_scoring_proxies", b"_scheduler", b"_stacked_fits"):
             assert module not in ours
 
     def test_clones_are_not_fitted(self, fitted):

@@ -9,7 +9,7 @@ import pytest
 from sklearn_lwal import STDClassifier
 from sklearn_lwal.search import _joint_fit
 from sklearn_lwal.search._joint_fit import JointFit, JointScores, ScoreRequest
-from sklearn_lwal.search._proxies import FittedCandidate
+from sklearn_lwal.search._scoring_proxies import FittedCandidate
 
 X = np.arange(12.0).reshape(6, 2)
 CLASSES = np.array(["a", "b"])

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from sklearn_lwal.search._proxies import (
+from sklearn_lwal.search._scoring_proxies import (
     NUMBER,
     CandidateProxy,
     FittedCandidate,

@@ -51,8 +51,8 @@ class BackboneMixin(FittedAttributes):
         nested = [name for name in params if name.startswith("backbone__")]
         if nested and not isinstance(given, Backbone):
             raise ValueError(
-                f"{nested} are parameters of a Backbone, but backbone is {given!r}. Set "
-                "backbone=Backbone(model) first."
+                f"{nested} are parameters of a Backbone, but backbone is {given!r}. "
+                "Set backbone=Backbone(model) first."
             )
         return super().set_params(**params)
 

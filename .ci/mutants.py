@@ -34,6 +34,7 @@ GROUPS = {
     "adaptive": (
         ["heads/adaptive", "heads/adaptive_head", "heads/base"],
         [
+            "heads/test_fixed_values",
             "heads/test_adaptive",
             "heads/test_following_features",
             "heads/test_many_heads",
@@ -45,7 +46,12 @@ GROUPS = {
     ),
     "rivals": (
         ["heads/one_hot", "heads/retrospection", "heads/embedding", "heads/static"],
-        ["heads/test_training_state", "heads/test_rivals", "heads/test_many_heads"],
+        [
+            "heads/test_training_state",
+            "heads/test_fixed_values",
+            "heads/test_rivals",
+            "heads/test_many_heads",
+        ],
     ),
     "discriminant": (
         ["heads/discriminant"],

@@ -46,7 +46,8 @@ def described(estimator, left_out):
     ``set_params``.
     """
     parameters = estimator.get_params(deep=False)
-    backbone = as_backbone(parameters.pop("backbone")) or Backbone(None)
+    # A subclass with an ``__init__`` of its own may not have the parameter.
+    backbone = as_backbone(parameters.pop("backbone", None)) or Backbone(None)
     for name, value in backbone.get_params(deep=False).items():
         parameters[f"backbone__{name}"] = value
     return {k: _described(v) for k, v in parameters.items() if k not in left_out}

@@ -274,7 +274,7 @@ def split_pipeline(estimator, base, parameters, fit_params, routing):
     if estimator.backbone is None or estimator._trains_backbone:
         return (Preprocessing,), Preprocessing, estimator, weights
     make = BackbonePreprocessing
-    key = make, *_backbone_key(base.get_params(deep=False) | parameters)
+    key = make, *_backbone_key(vars(base) | parameters)
     return key, make, clone(estimator).set_params(backbone=None), weights
 
 

@@ -76,3 +76,20 @@ def test_subclasses_of_users_are_not_saved(Method, iris, tmp_path):
     Method.__module__ = "users"
     with pytest.raises(ValueError, match="the library's own classes"):
         Method(max_epochs=1).fit(*iris).save(tmp_path / "model")
+
+
+class Hidden(sklearn_lwal.LwALClassifier):
+    """Its own ``__init__`` has none of the library's parameters."""
+
+    def __init__(self, epochs=2):
+        super().__init__(max_epochs=epochs, random_state=0)
+        self.epochs = epochs
+
+
+def test_a_subclass_may_hide_the_parameters(iris):
+    clf = Hidden(epochs=3).fit(*iris)
+    assert clf.get_params() == {"epochs": 3}
+    assert clf.n_iter_ == 3
+    assert clf.partial_fit(*iris).n_iter_ == 4
+    search = LabelSearchCV(Hidden(), {"epochs": [1, 2]}, cv=2).fit(*iris)
+    assert search.best_score_ > 0.8

@@ -63,3 +63,15 @@ def converted(X, dtype):
     if isinstance(X, torch.Tensor):
         return X.to(getattr(torch, dtype))
     return np.ascontiguousarray(X, dtype)
+
+
+def check_fits_float(name, value):
+    """Raise a ValueError for a parameter that is an int and too large for a float."""
+    try:
+        if value is not None:
+            float(value)
+    except OverflowError as error:
+        raise ValueError(
+            f"The {name!r} parameter must fit a float. Got an int with "
+            f"{int(value).bit_length()} bits."
+        ) from error

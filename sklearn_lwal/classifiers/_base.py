@@ -19,10 +19,10 @@ from .._training.progress import EpochProgress
 from .._utils import validation as check
 from .._utils.class_labels import encode
 from .._utils.errors import memory_errors, unchanged_on_error
+from .._utils.precision import check_fits_float
 from .._utils.rng import random_state, torch_seed
 from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
-from ..features._backbone import as_backbone
 from ..features._images import is_dataset
 from ._begin_fit import begin_fit
 from ._callback_parameters import CallbackParametersMixin
@@ -180,8 +180,9 @@ class LabelLearningClassifier(
         return self
 
     def _check_parameters(self):
-        if self.backbone is not None:
-            as_backbone(self.backbone)._validate_params()
+        self._check_backbone()
+        check_fits_float("lr", self.lr)
+        check_fits_float("max_grad_norm", self.max_grad_norm)
         check.check_hidden_layer_sizes(self.hidden_layer_sizes)
         check.resolve_device(self.device)
         check.resolve_optimizer(self.optimizer)

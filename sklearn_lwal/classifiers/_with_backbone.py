@@ -18,6 +18,7 @@ from .._utils import validation as check
 from .._utils.errors import memory_errors
 from .._utils.files import as_path
 from .._utils.fingerprint import identity_of
+from .._utils.precision import check_fits_float
 from .._utils.torch_state import in_known_state
 from .._utils.typing import Column, Samples
 from ..features._backbone import Backbone, as_backbone
@@ -55,6 +56,11 @@ class BackboneMixin(FittedAttributes):
                 "Set backbone=Backbone(model) first."
             )
         return super().set_params(**params)
+
+    def _check_backbone(self):
+        if self.backbone is not None:
+            as_backbone(self.backbone)._validate_params()
+            check_fits_float("backbone__lr", self._of_backbone("lr"))
 
     def _training_features(self, X, y, reset):
         """Inputs of the net, and y, which may come from a Dataset."""

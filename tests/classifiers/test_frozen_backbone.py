@@ -297,6 +297,7 @@ class TestMemory:
         ({"backbone": Backbone("resnet18", weights="none.pt")}, "no file"),
         ({"backbone": Backbone(3)}, "'model' parameter of Backbone"),
         ({"backbone__image_size": 0}, "'image_size' parameter"),
+        ({"backbone__lr": 10**400}, "'backbone__lr' parameter must fit a float"),
         ({"backbone__memory": 3}, "'memory' parameter"),
     ],
 )

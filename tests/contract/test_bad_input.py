@@ -122,6 +122,16 @@ def test_bad_parameter(Classifier, name, value, iris):
 
 
 @both
+@pytest.mark.parametrize("name", ["lr", "max_grad_norm"])
+def test_an_int_that_no_float_holds(Classifier, name, iris):
+    clf = untrained(Classifier, **{name: 10**400})
+    message = f"The '{name}' parameter must fit a float. Got an int with 1329 bits."
+    for fit in (clf.fit, lambda X, y: clf.partial_fit(X, y, classes=[0, 1, 2])):
+        with pytest.raises(ValueError, match=message):
+            fit(*iris)
+
+
+@both
 @pytest.mark.parametrize(("name", "value"), [("lr", -1.0), ("optimizer", "sdg")])
 def test_bad_parameter_has_scikit_learns_error(Classifier, name, value, iris):
     clf = untrained(Classifier, **{name: value})

@@ -77,7 +77,7 @@ GRIDS = {
     "updates, hidden": (
         DEEP,
         {"update_every": [1, 3], "warmup_steps": [0, 4]},
-        "digits",
+        "texts",
     ),
     "rates": (
         LWAL,

@@ -175,6 +175,8 @@ def main():
             if not found:
                 continue
             command += found
+            # Tests that are new since then run as well.
+            (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
         command += [f"*__mutmut_*{digit}" for digit in options.digits]
         subprocess.run(command, cwd=folder, env=env, check=True)
     report(names)

@@ -85,3 +85,19 @@ def block(page, name):
 def outside(page):
     """The text of a page outside of all blocks."""
     return re.sub(r"(<!-- [^>]* -->\n).*?(<!-- end -->)", r"\1\2", page, flags=re.S)
+
+
+def check_blocks(report, out, docs, originals, names):
+    """The pages, filled once by the report, differ in blocks alone, and stay so."""
+    filled = {name: (docs / name).read_text() for name in names}
+    for name, text in filled.items():
+        assert outside(text) == outside((originals / name).read_text())
+        assert text != outside(text)
+    report.main(out, docs)
+    assert {name: (docs / name).read_text() for name in names} == filled
+
+
+def check_picture(path):
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert 10_000 < len(content) < 200_000

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from _helpers import made_up_runs as made_up
-from _helpers.made_up_runs import block, outside
+from _helpers.made_up_runs import block
 
 from benchmarks._shared.command import DOCS
 from benchmarks._shared.datasets import DATASETS
@@ -85,19 +85,12 @@ def test_the_page_of_the_paper(docs):
 
 
 def test_a_report_changes_its_blocks_alone(out, docs):
-    filled = {name: (docs / PAGES / name).read_text() for name in FILLED}
-    for name, text in filled.items():
-        assert outside(text) == outside((DOCS / PAGES / name).read_text())
-        assert text != outside(text)
-    report.main(out, docs)
-    assert {name: (docs / PAGES / name).read_text() for name in FILLED} == filled
+    made_up.check_blocks(report, out, docs, DOCS, [f"{PAGES}/{n}" for n in FILLED])
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures(docs, name):
-    content = (docs / PAGES / name).read_bytes()
-    assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    assert 10_000 < len(content) < 200_000
+    made_up.check_picture(docs / PAGES / name)
     assert {path.name for path in (docs / PAGES).glob("*.png")} == {*PICTURES}
 
 
